@@ -1,0 +1,40 @@
+// A primary account number, complete and checked, in locked memory.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "absl/status/statusor.h"
+#include "libs/card/brand.h"
+#include "libs/secret/bytes.h"
+
+namespace flattone::card {
+
+enum class PanCheck { kGood, kTooShort, kTooLong, kWrongLength, kCheckDigit };
+
+// The verdict on the digits of a finished field, by the rules of their brand. Constant time in the digits
+// after the first six (BIN).
+PanCheck CheckPan(std::string_view digits);
+
+class Pan {
+ public:
+  // INVALID_ARGUMENT (code "card_number_invalid") without the digits when CheckPan is not kGood.
+  static absl::StatusOr<Pan> FromDigits(secret::SecretBytes digits);
+
+  const secret::SecretBytes& digits() const { return digits_; }
+  Brand brand() const { return brand_; }
+  // What may be shown and stored in clear (PCI DSS 3.4.1): first six, or eight of a number of 16 and more
+  // digits; last four.
+  const std::string& bin() const { return bin_; }
+  const std::string& last_four() const { return last_four_; }
+
+ private:
+  explicit Pan(secret::SecretBytes digits) : digits_(std::move(digits)) {}
+  secret::SecretBytes digits_;
+  Brand brand_ = Brand::kUnknown;
+  std::string bin_;
+  std::string last_four_;
+};
+
+}  // namespace flattone::card
