@@ -1,0 +1,230 @@
+#include "libs/storage/postgresql_session.h"
+
+#include <libpq-fe.h>
+
+#include <cstdlib>
+#include <cstring>
+#include <unordered_map>
+
+#include "absl/strings/str_cat.h"
+
+namespace flattone::storage {
+namespace {
+
+constexpr size_t kCachedStatements = 256;
+// Type numbers of PostgreSQL's catalogue (pg_type.dat); they never change.
+constexpr Oid kBool = 16, kBytea = 17, kInt8 = 20, kInt2 = 21, kInt4 = 23, kText = 25, kFloat4 = 700, kFloat8 = 701;
+
+struct Clear {
+  void operator()(PGresult* result) const { PQclear(result); }
+};
+using Result = std::unique_ptr<PGresult, Clear>;
+
+std::string Field(const PGresult* result, int field) {
+  const char* text = PQresultErrorField(result, field);
+  return text != nullptr ? text : "";
+}
+
+absl::Status FromState(const PGresult* result) {
+  const std::string state = Field(result, PG_DIAG_SQLSTATE);
+  // Class 22 (data exception) quotes the offending value in its message; the state says enough.
+  const std::string text = state.rfind("22", 0) == 0 ? "data exception" : Field(result, PG_DIAG_MESSAGE_PRIMARY);
+  const std::string constraint = Field(result, PG_DIAG_CONSTRAINT_NAME);
+  const std::string message =
+      absl::StrCat("postgresql: ", text, " (", state, constraint.empty() ? "" : ", ", constraint, ")");
+  if (state == "23505") return absl::AlreadyExistsError(message);
+  if (state == "23503") return absl::FailedPreconditionError(message);
+  if (state == "40001" || state == "40P01" || state == "55P03") return absl::AbortedError(message);
+  if (state.rfind("08", 0) == 0 || state.rfind("57P", 0) == 0 || state == "25P03") return absl::UnavailableError(message);
+  return absl::InternalError(message);
+}
+
+int HexDigit(char c) { return c <= '9' ? c - '0' : (c | 32) - 'a' + 10; }
+
+// BYTEA's text form: \x and two digits a byte (bytea_output=hex is set at connect).
+std::string FromHex(const char* text, int length) {
+  std::string bytes;
+  bytes.reserve(static_cast<size_t>(length) / 2);
+  for (int i = 2; i + 1 < length; i += 2) bytes.push_back(static_cast<char>(HexDigit(text[i]) << 4 | HexDigit(text[i + 1])));
+  return bytes;
+}
+
+Value ReadOne(const PGresult* result, int row, int column) {
+  if (PQgetisnull(result, row, column)) return Value();
+  const char* text = PQgetvalue(result, row, column);
+  const int length = PQgetlength(result, row, column);
+  switch (PQftype(result, column)) {
+    case kInt2: case kInt4: case kInt8: return Value(static_cast<int64_t>(std::strtoll(text, nullptr, 10)));
+    case kFloat4: case kFloat8: return Value(std::strtod(text, nullptr));
+    case kBool: return Value(int64_t{text[0] == 't' ? 1 : 0});
+    case kBytea: return Value(Blob{FromHex(text, length)});
+    default: return Value(std::string(text, static_cast<size_t>(length)));
+  }
+}
+
+// Parameters as libpq wants them: types are told, so that the server never guesses (an untyped `$1 + 1` would
+// be a 32-bit integer); bytes go binary, the rest as text.
+struct Parameters {
+  explicit Parameters(std::span<const Value> values) {
+    texts.reserve(values.size());
+    for (const Value& value : values) Add(value.get());
+    for (size_t i = 0; i < texts.size(); ++i) pointers.push_back(nulls[i] ? nullptr : texts[i].c_str());
+  }
+  void Add(const std::variant<std::monostate, int64_t, double, std::string, Blob>& v) {
+    Oid type = 0;
+    std::string text;
+    int format = 0;
+    if (const auto* number = std::get_if<int64_t>(&v)) {
+      type = kInt8;
+      text = std::to_string(*number);
+    } else if (const auto* real = std::get_if<double>(&v)) {
+      type = kFloat8;
+      char buffer[40];
+      std::snprintf(buffer, sizeof buffer, "%.17g", *real);
+      text = buffer;
+    } else if (const auto* string = std::get_if<std::string>(&v)) {
+      type = kText;
+      text = *string;
+      bad_text |= string->find('\0') != std::string::npos;
+    } else if (const auto* blob = std::get_if<Blob>(&v)) {
+      type = kBytea;
+      text = blob->bytes;
+      format = 1;
+    }
+    types.push_back(type);
+    nulls.push_back(std::holds_alternative<std::monostate>(v));
+    lengths.push_back(static_cast<int>(text.size()));
+    formats.push_back(format);
+    texts.push_back(std::move(text));
+  }
+  std::string Key(std::string_view sql) const {
+    std::string key(sql);
+    for (Oid type : types) absl::StrAppend(&key, "|", type);
+    return key;
+  }
+
+  std::vector<Oid> types;
+  std::vector<bool> nulls;
+  std::vector<std::string> texts;
+  std::vector<const char*> pointers;
+  std::vector<int> lengths;
+  std::vector<int> formats;
+  bool bad_text = false;
+};
+
+class PostgresqlSession final : public Session {
+ public:
+  explicit PostgresqlSession(PGconn* connection) : connection_(connection) {}
+  ~PostgresqlSession() override { PQfinish(connection_); }
+
+  absl::Status Begin(Access access, bool serializable) override {
+    if (access == Access::kRead) return Script("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
+    return Script(serializable ? "BEGIN ISOLATION LEVEL SERIALIZABLE" : "BEGIN ISOLATION LEVEL READ COMMITTED");
+  }
+  absl::Status Commit() override;
+  void Rollback() override {
+    if (!broken()) Result(PQexec(connection_, "ROLLBACK"));
+  }
+  absl::Status Script(const std::string& sql) override { return Check(Result(PQexec(connection_, sql.c_str())).get()); }
+  absl::StatusOr<Rows> Execute(std::string_view sql, std::span<const Value> values) override;
+  bool broken() const override { return PQstatus(connection_) != CONNECTION_OK; }
+
+ private:
+  absl::Status Check(const PGresult* result) const;
+  absl::StatusOr<std::string> Prepare(std::string_view sql, const Parameters& parameters);
+
+  PGconn* connection_;
+  std::unordered_map<std::string, std::string> statements_;
+  uint64_t next_name_ = 0;
+};
+
+absl::Status PostgresqlSession::Check(const PGresult* result) const {
+  const ExecStatusType status = PQresultStatus(result);
+  if (status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK) return absl::OkStatus();
+  if (result == nullptr || broken() || Field(result, PG_DIAG_SQLSTATE).empty()) {
+    return absl::UnavailableError("postgresql: the connection was lost");
+  }
+  return FromState(result);
+}
+
+absl::Status PostgresqlSession::Commit() {
+  Result result(PQexec(connection_, "COMMIT"));
+  absl::Status status = Check(result.get());
+  if (absl::IsUnavailable(status)) {
+    return absl::UnknownError("postgresql: the connection was lost while committing; the transaction may or may not be durable");
+  }
+  // COMMIT of a failed transaction answers ROLLBACK and no error.
+  if (status.ok() && std::strcmp(PQcmdStatus(result.get()), "COMMIT") != 0) {
+    return absl::InternalError("postgresql: the transaction had failed and was rolled back");
+  }
+  return status;
+}
+
+absl::StatusOr<std::string> PostgresqlSession::Prepare(std::string_view sql, const Parameters& parameters) {
+  std::string key = parameters.Key(sql);
+  const auto found = statements_.find(key);
+  if (found != statements_.end()) return found->second;
+  if (statements_.size() >= kCachedStatements) {
+    absl::Status dropped = Script("DEALLOCATE ALL");
+    if (!dropped.ok()) return dropped;
+    statements_.clear();
+  }
+  const std::string name = absl::StrCat("ft", next_name_++);
+  Result result(PQprepare(connection_, name.c_str(), std::string(sql).c_str(), static_cast<int>(parameters.types.size()),
+                          parameters.types.data()));
+  absl::Status status = Check(result.get());
+  if (!status.ok()) return status;
+  statements_.emplace(std::move(key), name);
+  return name;
+}
+
+absl::StatusOr<Rows> PostgresqlSession::Execute(std::string_view sql, std::span<const Value> values) {
+  const Parameters parameters(values);
+  if (parameters.bad_text) return absl::InvalidArgumentError("text with a NUL byte cannot be stored; store it as bytes");
+  auto name = Prepare(sql, parameters);
+  if (!name.ok()) return name.status();
+  Result result(PQexecPrepared(connection_, name->c_str(), static_cast<int>(parameters.pointers.size()),
+                               parameters.pointers.data(), parameters.lengths.data(), parameters.formats.data(), 0));
+  absl::Status status = Check(result.get());
+  if (!status.ok()) return status;
+  Rows rows;
+  auto columns = std::make_shared<Columns>();
+  const int width = PQnfields(result.get());
+  for (int i = 0; i < width; ++i) columns->push_back(PQfname(result.get(), i));
+  for (int r = 0; r < PQntuples(result.get()); ++r) {
+    std::vector<Value> row;
+    row.reserve(static_cast<size_t>(width));
+    for (int c = 0; c < width; ++c) row.push_back(ReadOne(result.get(), r, c));
+    rows.rows.emplace_back(columns, std::move(row));
+  }
+  // PQcmdTuples counts a SELECT's rows too; those changed nothing.
+  if (std::strncmp(PQcmdStatus(result.get()), "SELECT", 6) != 0) {
+    rows.affected = std::strtoll(PQcmdTuples(result.get()), nullptr, 10);
+  }
+  return rows;
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Session>> OpenPostgresql(const std::string& url, absl::Duration statement) {
+  // What the URL says wins over what stands before it.
+  const char* keys[] = {"connect_timeout", "application_name", "keepalives_idle", "dbname", nullptr};
+  const char* values[] = {"5", "flattone", "30", url.c_str(), nullptr};
+  PGconn* connection = PQconnectdbParams(keys, values, 1);
+  auto session = std::make_unique<PostgresqlSession>(connection);
+  if (session->broken()) {
+    // libpq's message names host and user, never the password.
+    std::string why = PQerrorMessage(connection);
+    while (!why.empty() && why.back() == '\n') why.pop_back();
+    return absl::UnavailableError(absl::StrCat("cannot connect to PostgreSQL: ", why));
+  }
+  PQsetNoticeProcessor(connection, [](void*, const char*) {}, nullptr);
+  const int64_t ms = absl::ToInt64Milliseconds(statement);
+  absl::Status status = session->Script(absl::StrCat(
+      "SET bytea_output='hex'; SET client_encoding='UTF8'; SET synchronous_commit=on; SET statement_timeout=", ms,
+      "; SET lock_timeout=", ms, "; SET idle_in_transaction_session_timeout=", 3 * ms));
+  if (!status.ok()) return status;
+  return std::unique_ptr<Session>(std::move(session));
+}
+
+}  // namespace flattone::storage
