@@ -28,6 +28,7 @@ class RequestReader {
   // After kComplete: whether the connection may carry another request.
   bool keep_alive() const;
   bool is_head() const;
+  bool is_http10() const;
   // Method, target, headers, body; after kComplete.
   Request Take();
 

@@ -63,10 +63,10 @@ class StreamWriter {
   virtual void Finish() = 0;
 };
 
+class Connection;
+
 class ResponseWriter {
  public:
-  struct Exchange;  // one request under way
-  explicit ResponseWriter(std::shared_ptr<Exchange> exchange);
   ~ResponseWriter();
   ResponseWriter(ResponseWriter&&) noexcept;
   ResponseWriter& operator=(ResponseWriter&&) noexcept;
@@ -81,6 +81,10 @@ class ResponseWriter {
   void Abort(bool reset);
 
  private:
+  friend class Connection;
+  struct Exchange;  // one request under way
+  explicit ResponseWriter(std::shared_ptr<Exchange> exchange);
+  static ResponseWriter For(std::shared_ptr<Connection> connection);
   std::shared_ptr<Exchange> exchange_;
 };
 
@@ -123,6 +127,9 @@ class HttpServer {
   // Stops accepting, closes idle connections, ends streams, waits for answers under way; after `grace` closes
   // what is left. Once.
   void Drain(absl::Duration grace);
+
+  // Reads certificate and key again; new connections use them. INVALID_ARGUMENT: the old ones stay.
+  absl::Status ReloadTls();
 
   // Closes the listening socket (connections are then refused by the kernel), or opens it again on the same
   // port. For the sandbox PSP's faults.

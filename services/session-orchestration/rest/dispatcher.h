@@ -27,10 +27,11 @@ struct CallContext {
     kNone,
     kBearer,       // Authorization: Bearer …: an API key or an agent token
     kApiKey,       // X-Api-Key
-    kAgentCookie,  // cookie ft_agent_token: an agent token in a browser
+    kAgentCookie,  // cookie flattone_agent: an agent token in a browser
   };
   Credential credential_kind = Credential::kNone;
   std::string credential;
+  std::string acting_tenant;    // Flattone-Tenant: the tenant a platform's key acts for, empty when absent
   std::string idempotency_key;  // Idempotency-Key, empty when absent
   std::string traceparent;      // W3C; the door makes one when the client sent none
   std::string remote_address;   // literal IP of the client
