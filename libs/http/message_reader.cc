@@ -140,8 +140,10 @@ size_t ResponseReader::Feed(std::string_view bytes) {
 void ResponseReader::FeedEnd() {
   if (impl_->state != ReadState::kHeaders && impl_->state != ReadState::kBody) return;
   boost::beast::error_code error;
+  // Beast calls an answer of no bytes at all complete.
+  const bool has_head = impl_->parser->is_header_done();
   impl_->parser->put_eof(error);
-  impl_->state = !error && impl_->parser->is_done() ? ReadState::kComplete : ReadState::kMalformed;
+  impl_->state = has_head && !error && impl_->parser->is_done() ? ReadState::kComplete : ReadState::kMalformed;
 }
 
 ReadState ResponseReader::state() const { return impl_->state; }

@@ -44,6 +44,7 @@ absl::StatusOr<PathTemplate> PathTemplate::Parse(std::string_view text) {
       variable = static_cast<int>(out.names_.size());
       out.names_.emplace_back(name);
       const bool has_pattern = text[end] == '=';
+      if (has_pattern && text.substr(end + 1, 1) == "}") return Malformed("has an empty pattern");
       text.remove_prefix(has_pattern ? end + 1 : end);
       if (!has_pattern) {
         out.segments_.push_back({Segment::kOne, "", variable});
