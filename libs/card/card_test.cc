@@ -134,11 +134,11 @@ TEST_CASE("expiry dates: the month itself is good, the one before is not, wherev
   CHECK(CheckExpiry("0199", now) == ExpiryCheck::kExpired);
 }
 
-TEST_CASE("postcodes are 1 to 9 digits") {
+TEST_CASE("postcodes are 1 to 10 digits") {
   CHECK(PostcodeValid("1"));
-  CHECK(PostcodeValid("123456789"));
+  CHECK(PostcodeValid("1234567890"));
   CHECK_FALSE(PostcodeValid(""));
-  CHECK_FALSE(PostcodeValid("1234567890"));
+  CHECK_FALSE(PostcodeValid("12345678901"));
   CHECK_FALSE(PostcodeValid("12*"));
 }
 

@@ -6,9 +6,9 @@
 namespace flattone::card {
 
 inline constexpr int kMinPostcodeDigits = 1;
-inline constexpr int kMaxPostcodeDigits = 9;
+inline constexpr int kMaxPostcodeDigits = 10;
 
-// 1 to 9 digits.
+// 1 to 10 digits.
 bool PostcodeValid(std::string_view digits);
 
 }  // namespace flattone::card
