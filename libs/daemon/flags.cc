@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <cstdlib>
 
 #include <CLI/CLI.hpp>
 
@@ -65,6 +66,22 @@ struct Flags::Impl {
     option->envname(EnvironmentName(name));
     if (!group.empty()) option->group(group);
     return option;
+  }
+
+  // CLI11 lets the file win over the environment; we want the other order, so what the environment gives and the
+  // command line does not becomes part of the command line. In reverse, as CLI11's vector form takes it.
+  std::vector<std::string> WithEnvironment(int argc, const char* const* argv) const {
+    std::vector<std::string> arguments(argv + std::min(argc, 1), argv + argc);
+    const size_t given = arguments.size();
+    for (const Entry& entry : entries) {
+      const std::string flag = "--" + entry.name;
+      const char* value = std::getenv(EnvironmentName(entry.name).c_str());
+      auto is_flag = [&](const std::string& argument) { return argument == flag || argument.rfind(flag + "=", 0) == 0; };
+      if (value == nullptr || *value == '\0' || std::any_of(arguments.begin(), arguments.begin() + given, is_flag)) continue;
+      arguments.push_back(flag + "=" + value);
+    }
+    std::reverse(arguments.begin(), arguments.end());
+    return arguments;
   }
 
   CLI::App app;
@@ -190,7 +207,7 @@ void Flags::List(std::string_view name, std::vector<std::string>* value, std::st
 absl::Status Flags::Parse(int argc, const char* const* argv, Outcome* outcome, std::string* output) {
   *outcome = Outcome::kRun;
   try {
-    impl_->app.parse(argc, argv);
+    impl_->app.parse(impl_->WithEnvironment(argc, argv));
   } catch (const CLI::CallForHelp&) {
     *output = impl_->app.help();
     *outcome = Outcome::kExit;

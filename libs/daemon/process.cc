@@ -40,6 +40,13 @@ sigset_t StopSignals() {
 
 std::string Loopback(int port) { return absl::StrCat("127.0.0.1:", port); }
 
+// Stopping civetweb's threads takes two seconds (its poll interval). The process is about to end and the exposer
+// holds nothing of it but a weak reference to the metrics, so it is left running instead.
+void RetireExposer(std::unique_ptr<obs::Exposer> exposer) {
+  static auto* retired = new std::vector<std::unique_ptr<obs::Exposer>>();
+  if (exposer) retired->push_back(std::move(exposer));
+}
+
 // Ends the process when a drain does not come to an end by itself.
 class Watchdog {
  public:
@@ -181,7 +188,10 @@ Process::Process(ProcessSpec spec) {
   impl_->flags.Group(impl_->spec.name);
 }
 
-Process::~Process() { RouteGrpcLog(nullptr); }
+Process::~Process() {
+  RouteGrpcLog(nullptr);
+  RetireExposer(std::move(impl_->exposer));
+}
 
 std::optional<int> Process::Start(int argc, const char* const* argv) {
   auto refuse = [this](const absl::Status& status) {
