@@ -1,0 +1,133 @@
+#include "services/dtmf-masking/detect/digit_detector.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numbers>
+
+#include "libs/dsp/dtmf.h"
+#include "libs/dsp/level.h"
+
+namespace flattone::masking {
+namespace {
+
+constexpr std::array<int, 8> kHz = {697, 770, 852, 941, 1209, 1336, 1477, 1633};
+constexpr int kHalf = 4, kWindow = 8;  // hops: frequency is the phase turned between two halves of 10 ms
+constexpr double kShare = 0.75;
+constexpr double kOffsetPercent = 2.3;
+constexpr double kWeakestDbm0 = -40;
+constexpr double kTwistUpDb = 6, kTwistDownDb = -10;
+constexpr double kHeldPower = 0.1;  // of the level at which it was counted
+constexpr int kGoodHops = 9;
+constexpr int kEndHops = 7;
+constexpr int kMostUnknownHops = 32;
+constexpr int kLeastKnown = 120;
+constexpr int kWindowAge = 120;  // an onset is about this old when the first clean window ends
+
+// Mean square of a tone from its sums over two halves, corrected for what the offset cost; offset in Hz.
+double PowerOf(std::complex<float> older, std::complex<float> newer, double* offset) {
+  constexpr double kSeconds = kHalf * 20.0 / dsp::kSampleRate;
+  *offset = std::arg(newer * std::conj(older)) / (2 * std::numbers::pi * kSeconds);
+  const double x = std::numbers::pi * *offset * kSeconds;
+  const double loss = std::abs(x) < 1e-3 ? 1.0 : std::sin(x) / x;
+  const double amplitude = (std::abs(older) + std::abs(newer)) / (kHalf * 20.0) / loss;
+  return amplitude * amplitude / 2;
+}
+
+}  // namespace
+
+DigitDetector::DigitDetector() : bank_(kHz) {}
+
+void DigitDetector::Reset() {
+  bank_ = dsp::ToneBank(kHz);
+  known_.fill(0);
+  active_ = -1;
+  Forget();
+}
+
+void DigitDetector::Forget() {
+  candidate_ = -1;
+  good_ = missed_ = candidate_age_ = 0;
+}
+
+std::optional<DigitDetector::Started> DigitDetector::Push(std::span<const int16_t> hop, int known) {
+  bank_.Push(hop);
+  known_[at_] = known;
+  at_ = (at_ + 1) % kWindow;
+  int heard = 0;
+  for (const int k : known_) heard += k;
+  if (candidate_ >= 0) candidate_age_ += dsp::ToneBank::kHop;
+  if (heard < kLeastKnown) {  // neither proof nor disproof
+    if (++unknown_ > kMostUnknownHops) {
+      active_ = -1;
+      Forget();
+    }
+    return std::nullopt;
+  }
+  unknown_ = 0;
+  std::array<std::complex<float>, 8> whole;
+  bank_.Tones(kHalf, newer_);
+  bank_.Tones(kWindow, whole);
+  for (size_t i = 0; i < whole.size(); ++i) older_[i] = whole[i] - newer_[i];
+  const Reading reading = Read();
+  if (active_ >= 0) {
+    absent_ = StillThere() ? 0 : absent_ + 1;
+    if (absent_ >= kEndHops) active_ = -1;
+  }
+  return Consider(reading);
+}
+
+DigitDetector::Reading DigitDetector::Read() {
+  Reading r;
+  const auto strongest = [this](int first) {
+    int best = first;
+    for (int i = first; i < first + 4; ++i) {
+      if (std::abs(older_[i]) + std::abs(newer_[i]) > std::abs(older_[best]) + std::abs(newer_[best])) best = i;
+    }
+    return best;
+  };
+  const int low = strongest(0), high = strongest(4);
+  double low_offset = 0, high_offset = 0;
+  r.row = low;
+  r.column = high - 4;
+  r.low = PowerOf(older_[low], newer_[low], &low_offset);
+  r.high = PowerOf(older_[high], newer_[high], &high_offset);
+  const double mean = bank_.Energy(kWindow) / (kWindow * dsp::ToneBank::kHop);
+  static const double kWeakest = dsp::PowerOfDbm0(kWeakestDbm0);
+  static const double kUp = std::pow(10, kTwistUpDb / 10), kDown = std::pow(10, kTwistDownDb / 10);
+  r.clean = std::min(r.low, r.high) >= kWeakest && r.low + r.high >= kShare * mean &&
+            std::abs(low_offset) * 100 <= kOffsetPercent * kHz[low] &&
+            std::abs(high_offset) * 100 <= kOffsetPercent * kHz[high] && r.high <= kUp * r.low &&
+            r.high >= kDown * r.low;
+  return r;
+}
+
+bool DigitDetector::StillThere() {
+  double offset = 0;
+  const int low = active_ / 4, high = 4 + active_ % 4;
+  return PowerOf(older_[low], newer_[low], &offset) >= kHeldPower * active_low_ &&
+         PowerOf(older_[high], newer_[high], &offset) >= kHeldPower * active_high_;
+}
+
+std::optional<DigitDetector::Started> DigitDetector::Consider(const Reading& r) {
+  const int key = r.row * 4 + r.column;
+  if (!r.clean || key == active_) {
+    if (candidate_ >= 0 && ++missed_ > 1) Forget();
+    return std::nullopt;
+  }
+  if (key != candidate_) {
+    Forget();
+    candidate_ = key;
+    candidate_age_ = kWindowAge;
+  }
+  missed_ = 0;
+  if (++good_ < kGoodHops) return std::nullopt;
+  const Started started{key, candidate_age_};
+  active_ = key;
+  active_low_ = r.low;
+  active_high_ = r.high;
+  absent_ = 0;
+  Forget();
+  return started;
+}
+
+}  // namespace flattone::masking

@@ -1,0 +1,283 @@
+#include "services/dtmf-masking/stream/leg.h"
+
+#include <algorithm>
+
+#include "libs/dsp/dtmf.h"
+#include "libs/dsp/level.h"
+
+namespace flattone::masking {
+namespace {
+
+constexpr int64_t kStartPosition = (int64_t{1} << 33) * MaskPlan::kGrid;  // positions stay positive
+constexpr int64_t kMostJump = 16'000;      // 2 s: beyond, the sound begins anew
+constexpr int64_t kLongestEvent = 65'536;  // a held key's event keeps the timestamp of its onset
+constexpr int64_t kEventLead = 160;        // covered before an event: converters cut tones late
+constexpr int64_t kEventTail = 160;        // and after it
+constexpr int64_t kEventUpdate = 800;      // an event that has not ended is told again within 100 ms
+constexpr int kKeyLikeHops = 24;           // 60 ms of suspicion without a break count as a key for "quiet"
+constexpr int64_t kAtStart = 30;           // an onset this near to the first sample lies before it
+
+}  // namespace
+
+void Leg::Report::Wipe() {
+  for (Key& key : keys) key = Key{};
+  asm volatile("" : : "r"(keys.data()) : "memory");
+  key_count = 0;
+}
+
+Leg::Leg(const LegOptions& options, std::unique_ptr<ToneDetector> detector)
+    : law_(options.law), packet_samples_(std::clamp(options.packet_samples, 1, kMostSamples)),
+      lookahead_(std::clamp(options.lookahead, 80, 480)), tone_options_(options.flat_tone),
+      tone_(options.flat_tone, options.law),
+      detector_(detector != nullptr ? std::move(detector) : MakeRuleDetector(lookahead_)), plan_(tone_.length()),
+      noise_(options.noise_seed) {}
+
+void Leg::ChangeCodec(dsp::Law law, int packet_samples) {
+  packet_samples_ = std::clamp(packet_samples, 1, kMostSamples);
+  if (law == law_) return;
+  law_ = law;
+  tone_ = FlatTone(tone_options_, law);
+  line_.Clear(line_.front());
+}
+
+int64_t Leg::Unwrap(uint32_t timestamp) {
+  if (!begun_) {
+    begun_ = true;
+    last_position_ = kStartPosition;
+    last_timestamp_ = timestamp;
+    Restart(kStartPosition);
+    last_key_ = kStartPosition;
+  }
+  return last_position_ + static_cast<int32_t>(timestamp - last_timestamp_);
+}
+
+// Begins to listen anew at `position`: nothing before it was heard.
+void Leg::Restart(int64_t position) {
+  line_.Clear(position);
+  detector_->Reset();
+  digits_.Reset();
+  origin_ = mask_cursor_ = digit_cursor_ = now_ = left_ = position;
+  last_audio_ = INT64_MIN / 2;
+  event_ended_ = true;
+  plan_.CoverOpen(INT64_MIN);
+}
+
+Leg::Answer Leg::Take(const InFrame& frame, std::span<uint8_t> out, Report& report) {
+  int64_t position = Unwrap(frame.timestamp);
+  const int64_t back = frame.kind == FrameKind::kEvent ? kLongestEvent + kMostJump : kMostJump;
+  if (position > now_ + kMostJump || position < now_ - back) {
+    if (frame.redundant) return {};
+    if (position < now_) {  // the sender's clock was set back: go on from here
+      last_position_ = position = now_ + lookahead_;
+      last_timestamp_ = frame.timestamp;
+    }
+    first_stretch_ = false;
+    Restart(position);
+  }
+  if (position > last_position_) {
+    last_position_ = position;
+    last_timestamp_ = frame.timestamp;
+  }
+  const auto size = static_cast<int64_t>(frame.payload.size());
+  Answer answer;
+  switch (frame.kind) {
+    case FrameKind::kAudio: {
+      const bool usable = size > 0 && size <= kMostSamples;
+      if (!usable) report.fault = size == 0 ? "empty audio frame" : "audio frame of more than 960 samples";
+      const int samples = usable ? static_cast<int>(size) : packet_samples_;
+      if (usable) {
+        if (!frame.redundant) packet_samples_ = samples;
+        if (!frame.redundant || !AllHeard(position, position + size)) line_.Write(position, frame.payload);
+        last_audio_ = std::max(last_audio_, position);
+      }
+      now_ = std::max(now_, position + samples);
+      if (frame.redundant) break;
+      Listen(report);
+      if (position < left_) break;  // late: its successor has left
+      answer = Leave(position, samples, out);
+      if (!usable) {
+        for (int i = 0; i < samples; ++i) out[i] = tone_.At(position + i);
+        answer.altered = answer.tone = answer.masked = true;
+      }
+      break;
+    }
+    case FrameKind::kEvent: {
+      TakeEvent(frame, position, report);
+      if (frame.redundant) break;
+      Listen(report);
+      const std::optional<int64_t> slot = EventSlot();
+      answer.send = true;
+      answer.timestamp = frame.timestamp;
+      if (!slot) break;
+      line_.Advance(*slot + packet_samples_);
+      Listen(report);
+      answer = Leave(*slot, packet_samples_, out);
+      break;
+    }
+    case FrameKind::kComfortNoise: {
+      now_ = std::max(now_, position);
+      answer.send = true;
+      answer.timestamp = frame.timestamp;
+      // The last sound before a silence is still inside: this packet takes it out.
+      if (position < left_ || (left_ < position - lookahead_ && !plan_.TonePending(position - lookahead_))) break;
+      line_.Advance(position + packet_samples_);
+      Listen(report);
+      answer = Leave(position, packet_samples_, out);
+      break;
+    }
+  }
+  CheckQuiet(report);
+  merger_.Forget(now_);
+  return answer;
+}
+
+void Leg::TakeEvent(const InFrame& frame, int64_t position, Report& report) {
+  std::array<EventTracker::Span, EventTracker::kMostSpans> spans;
+  const double to_leg = frame.event_clock_rate == 0 ? 1.0 : static_cast<double>(dsp::kSampleRate) / frame.event_clock_rate;
+  const int count = events_.Take(position, frame.marker, frame.payload, to_leg, spans);
+  if (count < 0) {
+    report.fault = "malformed telephone-event payload";
+    return;
+  }
+  const bool alone = begun_ && now_ == origin_;  // nothing was heard before this packet
+  for (int i = 0; i < count; ++i) {
+    const EventTracker::Span& span = spans[i];
+    if (span.key < 0) continue;
+    now_ = std::max(now_, span.end);
+    last_key_ = std::max(last_key_, span.end);
+    plan_.Cover(span.onset - kEventLead, span.end + kEventTail);
+    if (span.end >= event_end_ || span.onset > event_onset_) {
+      event_onset_ = span.onset;
+      event_end_ = span.end;
+      event_ended_ = span.ended;
+      plan_.CoverOpen(span.ended ? span.end + kEventTail : span.end + kEventUpdate);
+    }
+    if (!span.first) {
+      merger_.ExtendEvent(span.key, span.onset, span.end);
+      continue;
+    }
+    // Under way when the leg began: masked, not counted.
+    const bool before = first_stretch_ && !frame.redundant &&
+                        (span.onset < origin_ || (alone && span.end - span.onset > 4 * packet_samples_));
+    if (merger_.Event(span.key, span.onset, span.end) && !before) Count(span.key, span.onset, Transport::kEvent, report);
+  }
+  for (EventTracker::Span& span : spans) span.key = -1;
+  asm volatile("" : : "r"(spans.data()) : "memory");
+}
+
+// Where a packet made from an event goes: after what has left, when no audio runs beside the event. It stays
+// one packet behind until the event has ended, lest the audio's own packet comes too late.
+std::optional<int64_t> Leg::EventSlot() {
+  if (last_audio_ >= event_onset_) return std::nullopt;
+  const int64_t behind = event_end_ - left_;
+  const int64_t lag = event_ended_ ? packet_samples_ : 2 * packet_samples_;
+  if (behind < lag) return std::nullopt;
+  // Event packets that were lost stay lost: their places are left empty.
+  return left_ + std::max<int64_t>(0, behind - 2 * packet_samples_) / packet_samples_ * packet_samples_;
+}
+
+int Leg::Hear(int64_t at, std::span<int16_t, kHop> hop) const {
+  int known = 0;
+  for (int i = 0; i < kHop; ++i) {
+    const uint8_t* codeword = line_.At(at + i);
+    hop[i] = codeword == nullptr ? int16_t{0} : dsp::Decode(law_, *codeword);
+    known += codeword != nullptr;
+  }
+  return known;
+}
+
+bool Leg::AllHeard(int64_t from, int64_t to) const {
+  for (int64_t p = from; p < to; ++p) {
+    if (line_.At(p) == nullptr) return false;
+  }
+  return true;
+}
+
+void Leg::Listen(Report& report) {
+  ListenForMask();
+  ListenForDigits(report);
+}
+
+void Leg::ListenForMask() {
+  std::array<int16_t, kHop> hop;
+  for (; mask_cursor_ + kHop <= line_.front(); mask_cursor_ += kHop) {
+    const int known = Hear(mask_cursor_, hop);
+    const int64_t end = mask_cursor_ + kHop;
+    if (!detector_->Push(hop, known)) {
+      suspicion_hops_ = 0;
+      continue;
+    }
+    plan_.Suspect(end - detector_->reach(), end);
+    if (++suspicion_hops_ >= kKeyLikeHops) last_key_ = std::max(last_key_, end);
+  }
+}
+
+void Leg::ListenForDigits(Report& report) {
+  std::array<int16_t, kHop> hop;
+  for (; digit_cursor_ + kHop <= line_.front(); digit_cursor_ += kHop) {
+    const int known = Hear(digit_cursor_, hop);
+    if (known < kHop && line_.front() - digit_cursor_ < kReorderWait) return;  // it may still come
+    const int64_t end = digit_cursor_ + kHop;
+    const std::optional<DigitDetector::Started> started = digits_.Push(hop, known);
+    if (digits_.sounding()) last_key_ = std::max(last_key_, end);
+    if (!started) continue;
+    const int64_t onset = end - started->age;
+    const bool new_press = merger_.Tone(started->key, onset);
+    const bool before = first_stretch_ && onset <= origin_ + kAtStart;
+    if (new_press && !before) Count(started->key, onset, Transport::kInBand, report);
+  }
+}
+
+void Leg::Count(int key, int64_t onset, Transport transport, Report& report) {
+  ++keys_;
+  last_key_ = std::max(last_key_, onset);
+  if (report.key_count < Report::kMostKeys) {
+    report.keys[report.key_count++] = {.symbol = dsp::kKeypad[key],
+                                       .rtp_onset = last_timestamp_ + static_cast<uint32_t>(onset - last_position_),
+                                       .transport = transport};
+  }
+  plan_.AskTone();
+}
+
+Leg::Answer Leg::Leave(int64_t position, int samples, std::span<uint8_t> out) {
+  const int64_t from = position - lookahead_;
+  const MaskPlan::Decision decision = plan_.Decide(from, from + samples);
+  Answer answer{.send = true,
+                .timestamp = last_timestamp_ + static_cast<uint32_t>(position - last_position_),
+                .size = samples,
+                .masked = decision.masked,
+                .tone = decision.tone_begin < decision.tone_end};
+  left_ = position + samples;
+  std::array<int16_t, kMostSamples> noise;
+  bool noise_made = false;
+  double energy = 0;
+  for (int i = 0; i < samples; ++i) {
+    const int64_t p = from + i;
+    const uint8_t* codeword = line_.At(p);
+    if (codeword == nullptr) answer.filled = true;
+    if (p >= decision.tone_begin && p < decision.tone_end) {
+      out[i] = tone_.At(decision.tone_offset + p - decision.tone_begin);
+    } else if (!decision.masked && codeword != nullptr) {
+      out[i] = *codeword;
+      const double sample = dsp::Decode(law_, *codeword);
+      energy += sample * sample;
+    } else {
+      if (!noise_made) {
+        noise_.Fill(std::span(noise).first(samples), background_.power());
+        noise_made = true;
+      }
+      out[i] = dsp::Encode(law_, noise[i]);
+    }
+  }
+  answer.altered = answer.filled || answer.masked;
+  if (!answer.altered) background_.Add(energy / samples);
+  return answer;
+}
+
+void Leg::CheckQuiet(Report& report) {
+  const bool quiet = now_ - last_key_ >= kQuietSamples;
+  report.quiet = quiet && !quiet_;
+  quiet_ = quiet;
+}
+
+}  // namespace flattone::masking
