@@ -6,11 +6,11 @@
 namespace flattone::session {
 namespace {
 
-constexpr std::array<std::string_view, 8> kStateNames = {"PROCESSING", "UNKNOWN",   "AUTHORISED", "CAPTURED",
-                                                         "DECLINED",   "CANCELLED", "VOIDED",     "REFUNDED"};
+constexpr std::array<std::string_view, 10> kStateNames = {"PROCESSING", "AUTHORISED", "CAPTURED", "DECLINED", "CANCELLED",
+                                                          "UNKNOWN",    "VOIDED",     "REFUNDED", "FAILED",   "TOKENISED"};
 constexpr std::array<std::string_view, 11> kActionNames = {
-    "cancel",           "capture",        "void",          "refund",        "report authorised", "report captured",
-    "report declined",  "report unknown", "report fenced", "report voided", "report refunded"};
+    "capture",        "void",          "refund",           "report authorised", "report captured", "report declined",
+    "report unknown", "report failed", "report cancelled", "report voided",     "report refunded"};
 
 // A cell: a state moves there, the others say what their names say. Resolved against its own row below.
 struct Cell {
@@ -22,40 +22,48 @@ struct Cell {
 using P = PaymentState;
 constexpr Cell Move(P next) { return {PaymentVerdict::kMove, next, {}, false}; }
 constexpr Cell kStay = {PaymentVerdict::kMove, {}, {}, true};
-constexpr Cell kRepeat = {PaymentVerdict::kRepeat, {}, {}, true};
 constexpr Cell kIgnore = {PaymentVerdict::kIgnore, {}, {}, true};
 constexpr Cell kAlarm = {PaymentVerdict::kAlarm, {}, {}, true};
 constexpr Cell No(std::string_view code) { return {PaymentVerdict::kRefuse, {}, code, true}; }
 
-constexpr std::string_view kOpen = "payment_open";
-constexpr std::string_view kUnknown = "payment_unknown";
-constexpr std::string_view kNotCaptured = "payment_not_captured";
-constexpr std::string_view kAuthorised = "payment_authorised";
-constexpr std::string_view kCaptured = "payment_captured";
-constexpr std::string_view kRefunded = "payment_refunded";
-constexpr std::string_view kFinal = "payment_final";
+constexpr Cell kOpen = No("payment_open");
+constexpr Cell kUnknown = No("outcome_unknown");
+constexpr Cell kNotTaken = No("not_captured");
+constexpr Cell kTaken = No("already_captured");
+constexpr Cell kClosed = No("payment_closed");
 
-// One row per action; columns: PROCESSING UNKNOWN AUTHORISED CAPTURED DECLINED CANCELLED VOIDED REFUNDED.
-constexpr std::array<std::array<Cell, 8>, 11> kTable = {{
-    /* cancel */ {{kStay, kStay, No(kAuthorised), No(kCaptured), No(kFinal), kRepeat, kRepeat, No(kFinal)}},
-    /* capture */ {{No(kOpen), No(kUnknown), kStay, kRepeat, No(kFinal), No(kFinal), No(kFinal), No(kRefunded)}},
-    /* void */ {{kStay, kStay, kStay, No(kCaptured), No(kFinal), kRepeat, kRepeat, No(kRefunded)}},
-    /* refund */ {{No(kOpen), No(kUnknown), No(kNotCaptured), kStay, No(kFinal), No(kFinal), No(kFinal), No(kRefunded)}},
-    /* authorised */ {{Move(P::kAuthorised), Move(P::kAuthorised), kIgnore, kIgnore, kAlarm, kAlarm, kIgnore, kIgnore}},
-    /* captured */ {{Move(P::kCaptured), Move(P::kCaptured), Move(P::kCaptured), kIgnore, kAlarm, kAlarm, kAlarm, kIgnore}},
-    /* declined */ {{Move(P::kDeclined), Move(P::kDeclined), kAlarm, kAlarm, kIgnore, kIgnore, kIgnore, kAlarm}},
-    /* unknown */ {{Move(P::kUnknown), kIgnore, kIgnore, kIgnore, kIgnore, kIgnore, kIgnore, kIgnore}},
-    /* fenced */ {{Move(P::kCancelled), Move(P::kCancelled), Move(P::kVoided), Move(P::kVoided), kIgnore, kIgnore, kIgnore, kIgnore}},
-    /* voided */ {{Move(P::kCancelled), Move(P::kCancelled), Move(P::kVoided), Move(P::kVoided), kIgnore, kIgnore, kIgnore, kAlarm}},
-    /* refunded */ {{kAlarm, kAlarm, kAlarm, Move(P::kRefunded), kAlarm, kAlarm, kAlarm, kIgnore}},
+// One row per action; columns:
+//   PROCESSING AUTHORISED CAPTURED DECLINED CANCELLED UNKNOWN VOIDED REFUNDED FAILED TOKENISED
+constexpr std::array<std::array<Cell, 10>, 11> kTable = {{
+    /* capture */
+    {{kOpen, kStay, kTaken, kClosed, kClosed, kUnknown, kClosed, kTaken, kClosed, kClosed}},
+    /* void */
+    {{kStay, kStay, kTaken, kClosed, kClosed, kStay, kClosed, kTaken, kClosed, kClosed}},
+    /* refund */
+    {{kOpen, kNotTaken, kStay, kClosed, kClosed, kUnknown, kClosed, kStay, kClosed, kClosed}},
+    /* authorised */
+    {{Move(P::kAuthorised), kIgnore, kIgnore, kAlarm, kAlarm, Move(P::kAuthorised), kIgnore, kIgnore, kAlarm, kAlarm}},
+    /* captured */
+    {{Move(P::kCaptured), Move(P::kCaptured), kIgnore, kAlarm, kAlarm, Move(P::kCaptured), kAlarm, kIgnore, kAlarm, kAlarm}},
+    /* declined */
+    {{Move(P::kDeclined), kAlarm, kAlarm, kIgnore, kIgnore, Move(P::kDeclined), kIgnore, kAlarm, kIgnore, kAlarm}},
+    /* unknown */
+    {{Move(P::kUnknown), kIgnore, kIgnore, kIgnore, kIgnore, kIgnore, kIgnore, kIgnore, kIgnore, kIgnore}},
+    /* failed */
+    {{Move(P::kFailed), kAlarm, kAlarm, kIgnore, kIgnore, Move(P::kFailed), kIgnore, kAlarm, kIgnore, kAlarm}},
+    /* cancelled */
+    {{Move(P::kCancelled), kAlarm, kAlarm, kIgnore, kIgnore, Move(P::kCancelled), kIgnore, kAlarm, kIgnore, kAlarm}},
+    /* voided */
+    {{Move(P::kVoided), Move(P::kVoided), Move(P::kVoided), kIgnore, kIgnore, Move(P::kVoided), kIgnore, kAlarm, kIgnore, kAlarm}},
+    /* refunded */
+    {{kAlarm, kAlarm, Move(P::kRefunded), kAlarm, kAlarm, kAlarm, kAlarm, Move(P::kRefunded), kAlarm, kAlarm}},
 }};
 
 std::string_view FixFor(std::string_view code) {
-  if (code == kOpen) return "wait for its outcome";
-  if (code == kUnknown) return "wait until the outcome is known; it is being asked for";
-  if (code == kNotCaptured) return "void the authorisation, or capture it first";
-  if (code == kAuthorised) return "void the authorisation instead";
-  if (code == kCaptured) return "refund it instead";
+  if (code == "payment_open") return "wait for its outcome";
+  if (code == "outcome_unknown") return "wait until the outcome is known; it is being asked for";
+  if (code == "not_captured") return "void the authorisation, or capture it first";
+  if (code == "already_captured") return "refund it instead";
   return "nothing more can be done with it";
 }
 

@@ -1,10 +1,10 @@
 // The states of a payment and what each action and each report does in them: one table, no I/O.
 //
-// Actions come from people (cancel, capture, void, refund) and only *ask*: money moves when the
+// Actions come from people (capture, void, refund) and only *ask*: money moves when the
 // gateway-adapter reports. Reports come from the adapter's outbox, possibly twice and late.
 //
 // PROCESSING and UNKNOWN are open: nobody knows yet whether money moved. The rest is settled; AUTHORISED may
-// still be captured or voided, CAPTURED refunded.
+// still be captured or voided, CAPTURED and REFUNDED (wholly or in part: the amounts tell) refunded.
 #pragma once
 
 #include <array>
@@ -17,33 +17,37 @@
 
 namespace flattone::session {
 
-enum class PaymentState : uint8_t { kProcessing, kUnknown, kAuthorised, kCaptured, kDeclined, kCancelled, kVoided, kRefunded };
+// In the order of flattone.session.v1.PaymentState, whose 0 is "unspecified".
+enum class PaymentState : uint8_t {
+  kProcessing, kAuthorised, kCaptured, kDeclined, kCancelled, kUnknown, kVoided, kRefunded, kFailed, kTokenised
+};
 
 enum class PaymentAction : uint8_t {
-  kCancel,   // give it up; while open: void it should it turn out approved
   kCapture,  // take authorised money
-  kVoid,     // give an authorisation back
+  kVoid,     // give an authorisation back; while open: void it should it turn out approved
   kRefund,   // give captured money back, whole or in part
   kReportAuthorised,
   kReportCaptured,
   kReportDeclined,
   kReportUnknown,
-  kReportFenced,    // resolved: no money moved and none will
-  kReportVoided,
-  kReportRefunded,  // all that was captured
+  kReportFailed,     // refused for a technical reason, or never sent: no money moved
+  kReportCancelled,  // given up before anything was sent
+  kReportVoided,     // no money moved and none will, or it was taken back
+  kReportRefunded,   // wholly or in part
 };
 
-inline constexpr std::array<PaymentState, 8> kPaymentStates = {
-    PaymentState::kProcessing, PaymentState::kUnknown,   PaymentState::kAuthorised, PaymentState::kCaptured,
-    PaymentState::kDeclined,   PaymentState::kCancelled, PaymentState::kVoided,     PaymentState::kRefunded};
+inline constexpr std::array<PaymentState, 10> kPaymentStates = {
+    PaymentState::kProcessing, PaymentState::kAuthorised, PaymentState::kCaptured, PaymentState::kDeclined, PaymentState::kCancelled,
+    PaymentState::kUnknown,    PaymentState::kVoided,     PaymentState::kRefunded, PaymentState::kFailed,   PaymentState::kTokenised};
 inline constexpr std::array<PaymentAction, 11> kPaymentActions = {
-    PaymentAction::kCancel,         PaymentAction::kCapture,       PaymentAction::kVoid,         PaymentAction::kRefund,
-    PaymentAction::kReportAuthorised, PaymentAction::kReportCaptured, PaymentAction::kReportDeclined, PaymentAction::kReportUnknown,
-    PaymentAction::kReportFenced,   PaymentAction::kReportVoided,  PaymentAction::kReportRefunded};
+    PaymentAction::kCapture,        PaymentAction::kVoid,           PaymentAction::kRefund,
+    PaymentAction::kReportAuthorised, PaymentAction::kReportCaptured, PaymentAction::kReportDeclined,
+    PaymentAction::kReportUnknown,  PaymentAction::kReportFailed,   PaymentAction::kReportCancelled,
+    PaymentAction::kReportVoided,   PaymentAction::kReportRefunded};
 
 // As in the session's table; kAlarm is a report that contradicts what is known: nothing changes, a counter
 // moves and an operator looks.
-enum class PaymentVerdict : uint8_t { kMove, kRepeat, kIgnore, kRefuse, kAlarm };
+enum class PaymentVerdict : uint8_t { kMove, kIgnore, kRefuse, kAlarm };
 
 struct PaymentStep {
   PaymentVerdict verdict;

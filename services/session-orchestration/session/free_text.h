@@ -12,9 +12,9 @@
 
 namespace flattone::session {
 
-inline constexpr size_t kMaxMetadataEntries = 16;
+inline constexpr size_t kMaxMetadataEntries = 20;
 inline constexpr size_t kMaxMetadataKey = 40;
-inline constexpr size_t kMaxMetadataValue = 256;
+inline constexpr size_t kMaxMetadataValue = 200;
 
 // Whether `text` contains 13 to 19 digits that pass the Luhn check, also with spaces, dashes, dots, slashes
 // or underscores between them and in full-width or Arabic digits, or a card-like stretch inside a longer run.
@@ -26,7 +26,7 @@ absl::Status CheckText(std::string_view field, std::string_view text, size_t max
 // The same, and not empty.
 absl::Status CheckRequiredText(std::string_view field, std::string_view text, size_t max);
 
-// At most 16 entries; keys of 1 to 40 characters [a-zA-Z0-9_.-], values up to 256 bytes, neither PAN-shaped.
+// At most 20 entries; keys of 1 to 40 characters [a-zA-Z0-9_.-], values up to 200 bytes, neither PAN-shaped.
 // A number split over several values is looked for too: the values joined in the order of their keys.
 absl::Status CheckMetadata(std::string_view field, const std::map<std::string, std::string>& metadata);
 

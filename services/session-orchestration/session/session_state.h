@@ -6,6 +6,8 @@
 //
 // CREATED has no card, CAPTURING is taking one, READY holds a complete one, PROCESSING has an open payment,
 // ENDED is for good. A finished payment leads back to CREATED: the same call may pay again with a new capture.
+// A session that is cancelled, or whose caller hangs up, while its payment is open ends when that is settled,
+// so that "session.ended" is always the last of its events.
 #pragma once
 
 #include <array>
@@ -17,28 +19,30 @@
 
 namespace flattone::session {
 
+// In the order of flattone.session.v1.SessionState, whose 0 is "unspecified".
 enum class SessionState : uint8_t { kCreated, kCapturing, kReady, kProcessing, kEnded };
 
 enum class SessionAction : uint8_t {
-  kStartCapture,    // agent: the relay is secure, vault and masker accepted
-  kRestartField,    // agent: a field from its beginning
-  kUndoKey,         // agent: the last key of a field
-  kSubmitField,     // agent: the field is complete though '#' did not come
-  kComplete,        // vault: every field is in and tokenised
-  kPay,             // agent: authorise
-  kCancel,          // agent: drop the card, or the open payment
-  kCaptureLost,     // vault or relay lost the capture, a time-out, a failed start
-  kSettled,         // the payment reached an outcome that leaves nothing open
-  kEnd,             // agent, hang-up or time-out: the session is over
+  kStartCapture,  // agent: the relay is secure, vault and masker accepted
+  kRestartField,  // agent: a field from its beginning
+  kEditField,     // agent: undo the newest key, or submit the field without '#'
+  kComplete,      // vault: every field is in
+  kSetIntent,     // agent: what the next payment is for
+  kPay,           // agent: tokenise and authorise
+  kCancel,        // agent: drop the card or the open payment, and end
+  kEnd,           // agent: end after the last payment
+  kHangUp,        // the call or the session's time is over
+  kCaptureLost,   // vault or relay lost the capture, its time ran out
+  kSettled,       // the payment reached an outcome that leaves nothing open
 };
 
 inline constexpr std::array<SessionState, 5> kSessionStates = {SessionState::kCreated, SessionState::kCapturing,
                                                                SessionState::kReady, SessionState::kProcessing,
                                                                SessionState::kEnded};
-inline constexpr std::array<SessionAction, 10> kSessionActions = {
-    SessionAction::kStartCapture, SessionAction::kRestartField, SessionAction::kUndoKey,     SessionAction::kSubmitField,
-    SessionAction::kComplete,     SessionAction::kPay,          SessionAction::kCancel,      SessionAction::kCaptureLost,
-    SessionAction::kSettled,      SessionAction::kEnd};
+inline constexpr std::array<SessionAction, 11> kSessionActions = {
+    SessionAction::kStartCapture, SessionAction::kRestartField, SessionAction::kEditField, SessionAction::kComplete,
+    SessionAction::kSetIntent,    SessionAction::kPay,          SessionAction::kCancel,    SessionAction::kEnd,
+    SessionAction::kHangUp,       SessionAction::kCaptureLost,  SessionAction::kSettled};
 
 enum class Verdict : uint8_t {
   kMove,    // the state changes to `next` (which may be the same) and the action has its effect

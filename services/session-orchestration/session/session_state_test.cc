@@ -13,17 +13,18 @@ namespace {
 // The table once more as a person reads it (README.md shows the same). A state: moves there; '=' repeats the
 // answer; '.' ignores a late report; anything else is the refusal's code.
 constexpr char kExpected[] = R"(
-action         CREATED              CAPTURING           READY             PROCESSING    ENDED
-start_capture  CAPTURING            capture_running     CAPTURING         payment_open  session_ended
-restart_field  capture_not_started  CAPTURING           capture_complete  payment_open  session_ended
-undo_key       capture_not_started  CAPTURING           capture_complete  payment_open  session_ended
-submit_field   capture_not_started  CAPTURING           capture_complete  payment_open  session_ended
-complete       .                    READY               =                 .             .
-pay            capture_not_started  capture_incomplete  PROCESSING        =             session_ended
-cancel         =                    CREATED             CREATED           PROCESSING    session_ended
-capture_lost   .                    CREATED             CREATED           .             .
-settled        .                    .                   .                 CREATED       .
-end            ENDED                ENDED               ENDED             ENDED         =
+action         CREATED             CAPTURING           READY       PROCESSING    ENDED
+start_capture  CAPTURING           capture_running     CAPTURING   payment_open  session_ended
+restart_field  no_capture          CAPTURING           CAPTURING   payment_open  session_ended
+edit_field     no_capture          CAPTURING           no_field    payment_open  session_ended
+complete       .                   READY               =           .             .
+set_intent     CREATED             CAPTURING           READY       payment_open  session_ended
+pay            capture_incomplete  capture_incomplete  PROCESSING  =             session_ended
+cancel         ENDED               ENDED               ENDED       PROCESSING    =
+end            ENDED               ENDED               ENDED       payment_open  =
+hang_up        ENDED               ENDED               ENDED       PROCESSING    .
+capture_lost   .                   CREATED             CREATED     .             .
+settled        .                   .                   .           CREATED       .
 )";
 
 std::string Shown(const SessionStep& step) {
@@ -59,14 +60,14 @@ TEST_CASE("each cell of the session's table is as written") {
       ++cells;
     }
   }
-  CHECK(cells == 50);
+  CHECK(cells == 55);
 }
 
 TEST_CASE("a refusal names state, action and the way out") {
-  const absl::Status status = RefusalOf(SessionState::kCreated, SessionAction::kPay);
+  const absl::Status status = RefusalOf(SessionState::kCreated, SessionAction::kRestartField);
   CHECK(status.code() == absl::StatusCode::kFailedPrecondition);
-  CHECK(std::string(status.message()) == "cannot pay: the session is CREATED; start a capture first");
-  CHECK(DetailOf(status)->code == "capture_not_started");
+  CHECK(std::string(status.message()) == "cannot restart field: the session is CREATED; start a capture first");
+  CHECK(DetailOf(status)->code == "no_capture");
 }
 
 TEST_CASE("names of states come back as states") {
