@@ -1,0 +1,120 @@
+#include "services/session-orchestration/webhook/delivery_store.h"
+
+#include "libs/storage/scratch.h"
+#include "libs/testing/catch.h"
+#include "libs/testing/fakes.h"
+#include "services/session-orchestration/schema/schema.h"
+
+namespace flattone::session {
+namespace {
+
+using storage::Transaction;
+
+struct Fixture {
+  explicit Fixture(storage::testing::Backend backend) : scratch(backend) {
+    db = std::move(storage::Database::Open(scratch.url(), {})).value();
+    REQUIRE(storage::Migrate(*db, Migrations()).ok());
+    Endpoint("whe_1", "ten_a", 1, "");
+    Endpoint("whe_2", "ten_a", 1, "session.*");
+    Endpoint("whe_3", "ten_a", 2, "");
+    Endpoint("whe_4", "ten_b", 1, "");
+  }
+  void Run(const storage::Database::Work& work) {
+    const absl::Status done = db->Write(work);
+    INFO(done);
+    REQUIRE(done.ok());
+  }
+  void Endpoint(const std::string& id, const std::string& tenant, int mode, const std::string& types) {
+    Run([&](Transaction& tx) {
+      return tx.Execute("INSERT INTO webhook_endpoint VALUES ($1, $2, $3, 'https://x', $4, '', 0, '', 0, $5, $6, 0, $7, '', 0, 0, 1)",
+                        {id, tenant, mode, types, storage::Blob{"s"}, storage::Blob{""}, storage::Blob{"k"}}).status();
+    });
+  }
+  void Event(int number, const std::string& type) {
+    Run([&](Transaction& tx) -> absl::Status {
+      const std::string id = "evt_" + std::to_string(number);
+      auto done = tx.Execute("INSERT INTO event VALUES ('ten_a', 1, $1, $2, 'ses_1', $3, $4, 1, $5)", {number, id, number, type, storage::Blob{"body"}});
+      if (!done.ok()) return done.status();
+      return EnqueueDeliveries(tx, random, {id, type, "ten_a", 1, absl::ToUnixMicros(clock.Now())});
+    });
+  }
+  std::vector<ClaimedDelivery> Claim(const std::string& owner) {
+    std::vector<ClaimedDelivery> out;
+    Run([&](Transaction& tx) -> absl::Status {
+      auto claimed = ClaimDeliveries(tx, owner, clock.Now(), absl::Seconds(30), 10);
+      if (!claimed.ok()) return claimed.status();
+      out = *claimed;
+      return absl::OkStatus();
+    });
+    return out;
+  }
+  storage::testing::ScratchDatabase scratch;
+  std::unique_ptr<storage::Database> db;
+  testing::FakeClock clock;
+  testing::SeededRandom random{7};
+};
+
+TEST_CASE("an endpoint's wishes decide what it gets") {
+  CHECK(Wants("", "payment.captured"));
+  CHECK(Wants("", "session.ended"));
+  CHECK(!Wants("", "session.progress"));
+  CHECK(Wants("session.*,payment.captured", "payment.captured"));
+  CHECK(!Wants("payment.captured", "payment.capture"));
+  CHECK(!Wants("payment.*", "payments.x"));
+}
+
+TEST_CASE("deliveries are numbered per endpoint, leased once and come back when the sender dies") {
+  const auto backend = GENERATE(from_range(storage::testing::Backends()));
+  CAPTURE(backend);
+  Fixture f(backend);
+  f.Event(1, "session.created");
+  f.Event(2, "payment.captured");
+  f.Event(3, "session.ended");
+  const auto first = f.Claim("one");
+  REQUIRE(first.size() == 4);  // whe_1: 2, 3; whe_2: 1, 3; none for the other mode or tenant
+  for (const auto& d : first) {
+    CHECK(d.event_body == "body");
+    if (d.endpoint_id == "whe_1") CHECK(d.endpoint_sequence == (d.event_id == "evt_2" ? 1 : 2));
+    if (d.endpoint_id == "whe_2") CHECK(d.endpoint_sequence == (d.event_id == "evt_1" ? 1 : 2));
+  }
+  CHECK(f.Claim("two").empty());
+  f.clock.Advance(absl::Seconds(31));
+  const auto again = f.Claim("two");
+  CHECK(again.size() == 4);
+  CHECK(f.db->Write([&](Transaction& tx) { return MarkDelivered(tx, "one", first[0], 200, f.clock.Now()); }).code() == absl::StatusCode::kAborted);
+  f.Run([&](Transaction& tx) { return MarkDelivered(tx, "two", again[0], 200, f.clock.Now()); });
+  f.Run([&](Transaction& tx) { return MarkRetry(tx, "two", again[1], {500, ""}, f.clock.Now() + absl::Seconds(5), f.clock.Now()); });
+  f.Run([&](Transaction& tx) { return MarkFailed(tx, "two", again[2], {0, "timeout"}, f.clock.Now()); });
+  CHECK(f.Claim("three").empty());
+  f.clock.Advance(absl::Seconds(6));
+  const auto retried = f.Claim("three");
+  REQUIRE(retried.size() == 1);
+  CHECK(retried[0].id == again[1].id);
+  CHECK(retried[0].attempts == 1);
+  CHECK(retried[0].failing_since_us != 0);
+}
+
+TEST_CASE("a disabled endpoint gets nothing new; replay sends the same ids again") {
+  const auto backend = GENERATE(from_range(storage::testing::Backends()));
+  CAPTURE(backend);
+  Fixture f(backend);
+  f.Event(1, "payment.captured");
+  const auto first = f.Claim("one");
+  REQUIRE(first.size() == 1);
+  f.Run([&](Transaction& tx) { return MarkDelivered(tx, "one", first[0], 200, f.clock.Now()); });
+  f.Run([&](Transaction& tx) -> absl::Status {
+    auto none = ReplayDeliveries(tx, "ten_b", "whe_1", 1, 9, f.clock.Now());
+    auto one = ReplayDeliveries(tx, "ten_a", "whe_1", 1, 9, f.clock.Now());
+    CHECK(none.value() == 0);
+    CHECK(one.value() == 1);
+    return absl::OkStatus();
+  });
+  CHECK(f.Claim("one")[0].id == first[0].id);
+  f.Run([&](Transaction& tx) { return DisableEndpoint(tx, "ten_a", "whe_1", "gone"); });
+  f.Event(2, "payment.captured");
+  f.clock.Advance(absl::Seconds(60));
+  CHECK(f.Claim("one").empty());
+}
+
+}  // namespace
+}  // namespace flattone::session
