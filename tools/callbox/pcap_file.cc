@@ -62,7 +62,7 @@ uint16_t PortOf(const sockaddr_storage& address) {
 // Bytes in front of the IP header, by link type; empty for one that is not known.
 std::optional<size_t> LinkHeader(int link, std::span<const uint8_t> frame) {
   switch (link) {
-    case DLT_RAW: case 12: case 14: return 0;
+    case DLT_RAW: case 14: case 101: return 0;
     case DLT_NULL: case DLT_LOOP: return 4;
     case DLT_LINUX_SLL: return 16;
     case DLT_LINUX_SLL2: return 20;

@@ -1,0 +1,41 @@
+// Where is looked: the memory of a running process, and files.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "tools/memscan/finder.h"
+
+namespace flattone::memscan {
+
+struct Mapping {
+  uint64_t begin = 0, end = 0;
+  std::string access;  // "rw-p"
+  std::string name;    // "[heap]", a path, or empty
+};
+std::vector<Mapping> ParseMaps(const std::string& text);
+
+// One finding with the mapping or file where it lies.
+struct Place {
+  std::string where;
+  Finding finding;
+};
+struct Report {
+  std::vector<Place> places;
+  int64_t coincidences = 0;
+  bool canary = false;
+  uint64_t bytes = 0;
+};
+
+// All pages that the process holds, whatever their protection (locked arenas and guard pages too), while it runs on.
+// PERMISSION_DENIED where ptrace would be refused: a card-zone process can be read by root only.
+absl::StatusOr<Report> ScanProcess(pid_t pid, const Finder& finder);
+// The bytes of a file, deleted rows of a database included.
+absl::StatusOr<Report> ScanFile(const std::string& path, const Finder& finder);
+
+}  // namespace flattone::memscan
