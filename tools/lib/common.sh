@@ -19,9 +19,9 @@ as_root() {
 
 package_list() { sed -e 's/#.*//' -e 's/[[:space:]]*$//' -e '/^$/d' "$@"; }
 
-install_debian_packages() {
+install_debian_packages() {  # install_debian_packages LIST...: build, demo, test
   local missing=() name
-  for name in $(package_list tools/packages/debian-*.txt); do
+  for name in $(local lists=("${@/#/tools/packages/debian-}"); package_list "${lists[@]/%/.txt}"); do
     # `name?command`: a machine that has the command from elsewhere keeps its own.
     case $name in *\?*) if command -v "${name#*\?}" >/dev/null; then continue; fi; name=${name%%\?*} ;; esac
     [ "$(dpkg-query -W -f='${Status}' "$name" 2>/dev/null)" = "install ok installed" ] || missing+=("$name")
