@@ -93,6 +93,7 @@ struct Process::Impl {
   rpc::TlsFiles tls, public_tls;
   std::string trust_domain{rpc::kDefaultTrustDomain};
   std::string log_level = "info", log_file, ready_file;
+  std::string canary;
   absl::Duration shutdown_deadline = absl::Seconds(20);
 
   obs::Registry registry;
@@ -122,6 +123,7 @@ void Process::Impl::DeclareFlags() {
   flags.Choice("log-level", &log_level, {"debug", "info", "warn", "error"}, "least level that is logged");
   flags.Text("log-file", &log_file, "JSON lines go there; empty: standard error");
   flags.Text("ready-file", &ready_file, "written when the service is ready: JSON with the process id and the ports in use");
+  flags.Hidden("canary", &canary, "for tests: digits, no card's, that are kept in memory, logged and stored, so that a scan for card data can show that it looks");
   flags.Duration("shutdown-deadline", &shutdown_deadline, absl::ZeroDuration(), absl::Hours(24), "how long SIGTERM waits for work to finish");
 }
 
@@ -210,6 +212,7 @@ std::optional<int> Process::Start(int argc, const char* const* argv) {
   impl_->log = std::make_unique<obs::Logger>(
       obs::Logger::Options{.service = impl_->spec.name, .level = *obs::ParseLevel(impl_->log_level), .file = impl_->log_file},
       SystemClock(), impl_->registry);
+  if (!impl_->canary.empty()) impl_->log->Info("canary planted", {{"canary", impl_->canary}});
   RouteGrpcLog(impl_->log.get());
   impl_->self = std::make_unique<SelfMetrics>(impl_->registry, impl_->spec.name, FLATTONE_VERSION);
   impl_->ready = std::make_unique<obs::Gauge>(impl_->registry, "flattone_process_ready", "1 while this process takes new work");
@@ -227,6 +230,7 @@ obs::Logger& Process::log() { return *impl_->log; }
 const std::string& Process::trust_domain() const { return impl_->trust_domain; }
 const rpc::TlsFiles& Process::tls() const { return impl_->tls; }
 const rpc::TlsFiles& Process::public_tls() const { return impl_->public_tls; }
+const std::string& Process::canary() const { return impl_->canary; }
 int Process::grpc_port() const { return impl_->internal ? impl_->internal->port() : 0; }
 int Process::public_port() const { return impl_->external ? impl_->external->port() : 0; }
 int Process::metrics_port() const { return impl_->exposer ? impl_->exposer->port() : 0; }

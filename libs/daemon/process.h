@@ -82,6 +82,9 @@ class Process {
   const std::string& trust_domain() const;
   const rpc::TlsFiles& tls() const;         // this process's own identity
   const rpc::TlsFiles& public_tls() const;  // server certificate of the public listeners (gRPC, REST); no ca
+  // --canary: digits that a leak scan must find in this process's memory, log and database (storage::PlantCanary);
+  // empty outside tests and the demo.
+  const std::string& canary() const;
   // A channel to the service `server` ("tokenisation-vault") at `address`; connects when first used.
   std::shared_ptr<grpc::Channel> Dial(const std::string& address, std::string_view server) const;
 

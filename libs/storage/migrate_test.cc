@@ -1,3 +1,4 @@
+#include "libs/storage/canary.h"
 #include "libs/storage/migrate.h"
 
 #include <thread>
@@ -61,6 +62,21 @@ TEST_CASE("A migration that fails leaves the schema as it was") {
   CHECK(std::string(status.message()).find("bad") != std::string::npos);
   CHECK(SchemaVersion(*db).value_or(-1) == 0);
   CHECK(Migrate(*db, kTwo).ok());
+}
+
+TEST_CASE("A canary is kept once, and none without digits") {
+  const Backend backend = GENERATE(from_range(Backends()));
+  ScratchDatabase scratch(backend);
+  auto db = Open(scratch);
+  REQUIRE(PlantCanary(*db, "").ok());
+  REQUIRE(PlantCanary(*db, "987654321098765432109876").ok());
+  REQUIRE(PlantCanary(*db, "987654321098765432109876").ok());
+  REQUIRE(db->Read([](Transaction& tx) -> absl::Status {
+    auto rows = tx.Query("SELECT digits FROM canary");
+    REQUIRE(rows.ok());
+    CHECK(rows->size() == 1);
+    return absl::OkStatus();
+  }).ok());
 }
 
 TEST_CASE("Replicas that start together migrate once") {
