@@ -29,7 +29,7 @@ absl::Status Wrong(const std::string& name, const std::string& value, const std:
   return InvalidField(Where(name), absl::StrCat("is '", value, "'"), limit);
 }
 
-bool IsAddress(const std::string& text) {
+bool IsOneAddress(const std::string& text) {
   const size_t colon = text.rfind(':');
   if (colon == std::string::npos || colon == 0) return false;
   const std::string host = text.substr(0, colon);
@@ -37,6 +37,11 @@ bool IsAddress(const std::string& text) {
   int port = -1;
   return (bracketed || host.find(':') == std::string::npos) && absl::SimpleAtoi(text.substr(colon + 1), &port) && port >= 0 &&
          port <= 65535;
+}
+
+bool IsAddress(const std::string& text) {
+  const std::vector<std::string> parts = absl::StrSplit(text, ',');
+  return std::all_of(parts.begin(), parts.end(), &IsOneAddress);
 }
 
 }  // namespace

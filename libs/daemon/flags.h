@@ -38,7 +38,8 @@ class Flags {
   void Required(std::string_view name, std::string* value, std::string_view help);
   // As Text, but the value is not shown by --help (a database URL with its password).
   void Hidden(std::string_view name, std::string* value, std::string_view help);
-  // "host:port", port 0 to 65535; IPv6 hosts in brackets. Empty only when the default is empty.
+  // "host:port", port 0 to 65535; IPv6 hosts in brackets; several, to dial replicas, with commas. Empty only when the
+  // default is empty.
   void Address(std::string_view name, std::string* value, std::string_view help);
   void Choice(std::string_view name, std::string* value, std::vector<std::string> choices, std::string_view help);
   template <typename T>  // any integer type

@@ -88,6 +88,8 @@ TEST_CASE("A value that cannot be used is answered with its key, the value and i
   CHECK(Fixture().Problem({"--slots", "101"}) == "slots (--slots, FLATTONE_SLOTS) is '101'; it must be an integer from 1 to 100");
   CHECK(Fixture().Problem({"--slots", "many"}).find("is 'many'") != std::string::npos);
   CHECK(Fixture().Problem({"--vault-address", "nowhere"}).find("must be host:port") != std::string::npos);
+  CHECK(Fixture().Parse({"--vault-address", "10.0.0.1:7003,10.0.0.2:7003"}).ok());
+  CHECK(Fixture().Problem({"--vault-address", "10.0.0.1:7003,10.0.0.2"}).find("vault-address") == 0);
   CHECK(Fixture().Problem({"--vault-address", "a:65536"}).find("vault-address") == 0);
   CHECK(Fixture().Problem({"--wait", "2h"}).find("from 1s to 1m") != std::string::npos);
   CHECK(Fixture().Problem({"--share", "nan"}).find("a number from 0 to 1") != std::string::npos);

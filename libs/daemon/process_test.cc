@@ -102,7 +102,7 @@ TEST_CASE("A process serves, tells its ports, is ready, drains on SIGTERM and ex
         channel = f.Dial(process.grpc_port(), rpc::kDtmfMasking);
         before_ready = Health(channel, "ready");
         client = std::thread([&] {
-          while (f.Read("ready.json").empty()) usleep(1000);
+          while (f.Read("ready.json").empty()) std::this_thread::yield();
           live = Health(channel, "");
           ready = Health(channel, "flattone.vault.v1.KeyIntakeService");
           grpc::ClientContext context;

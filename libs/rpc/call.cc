@@ -39,7 +39,7 @@ CallInfo InfoOf(const grpc::ServerContextBase& context, Random& random) {
 void Prepare(grpc::ClientContext& context, const CallOptions& options) {
   if (!options.trace.empty()) context.AddMetadata("traceparent", options.trace.Traceparent());
   if (options.timeout < absl::InfiniteDuration()) {
-    context.set_deadline(std::chrono::system_clock::now() + absl::ToChronoMicroseconds(options.timeout));
+    context.set_deadline(absl::ToChronoTime(SystemClock().Now() + options.timeout));
   }
 }
 

@@ -37,6 +37,12 @@ class PinServerUri final : public tls::ExternalCertificateVerifier {
   const std::string uri_;
 };
 
+// "a:1,b:2" is several replicas of one service: gRPC's own spelling of that names the address family.
+std::string TargetOf(const std::string& addresses) {
+  if (addresses.find(',') == std::string::npos || addresses.find("ipv4:") == 0 || addresses.find("ipv6:") == 0) return addresses;
+  return (addresses[0] == '[' ? "ipv6:" : "ipv4:") + addresses;
+}
+
 void SetConnectionBehaviour(grpc::ChannelArguments& args, bool own_connection) {
   args.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, own_connection ? 1 : 0);
   args.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, 10'000);
@@ -47,6 +53,7 @@ void SetConnectionBehaviour(grpc::ChannelArguments& args, bool own_connection) {
   args.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 2'000);
   // In gRPC 1.51 this is the time one connection attempt may take, not the pause between two.
   args.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 5'000);
+  args.SetLoadBalancingPolicyName("round_robin");  // all replicas behind a name, and over to the next when one is gone
   args.SetInt(GRPC_ARG_ENABLE_RETRIES, 0);  // retries are made at one layer, by who knows what is idempotent
 }
 
@@ -84,7 +91,7 @@ std::shared_ptr<grpc::Channel> Connect(const std::string& target, const ChannelO
       tls::ExternalCertificateVerifier::Create<PinServerUri>(IdentityUri(o.server, o.trust_domain)));
   grpc::ChannelArguments args;
   SetConnectionBehaviour(args, o.own_connection);
-  return grpc::CreateCustomChannel(target, tls::TlsCredentials(options), args);
+  return grpc::CreateCustomChannel(TargetOf(target), tls::TlsCredentials(options), args);
 }
 
 }  // namespace flattone::rpc

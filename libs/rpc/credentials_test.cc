@@ -1,5 +1,7 @@
 #include "libs/rpc/credentials.h"
 
+#include <atomic>
+
 #include <grpcpp/grpcpp.h>
 
 #include "flattone/vault/v1/vault.grpc.pb.h"
@@ -26,7 +28,7 @@ class Vault final : public vault::v1::KeyIntakeService::CallbackService {
   }
   testing::SeededRandom random{1};
   CallInfo last;
-  int calls = 0;
+  std::atomic<int> calls{0};
 };
 
 struct Fixture {
@@ -91,6 +93,34 @@ TEST_CASE("A client refuses a server that holds another service's certificate, i
   CHECK(status.error_code() == grpc::StatusCode::UNAVAILABLE);
   CHECK(f.vault.calls == 0);
   CHECK(f.registry.Value("flattone_rpc_started_total", {{"method", kMethod}}) == 0);
+}
+
+TEST_CASE("Several replicas: calls go round, and go on when one is gone") {
+  Fixture one;
+  Vault second_vault;
+  int second_port = 0;
+  grpc::ServerBuilder builder;
+  builder.AddListeningPort("127.0.0.1:0", InternalServerCredentials(one.pki.Issue(kTokenisationVault), MakeAccessCheck(std::string(kDefaultTrustDomain), one.registry, one.log)), &second_port);
+  builder.RegisterService(&second_vault);
+  auto second = builder.BuildAndStart();
+  auto channel = Connect("127.0.0.1:" + std::to_string(one.port) + ",127.0.0.1:" + std::to_string(second_port),
+                         {one.pki.Issue(kDtmfMasking), std::string(kDefaultTrustDomain), std::string(kTokenisationVault)});
+  auto stub = vault::v1::KeyIntakeService::NewStub(channel);
+  auto call = [&] {
+    grpc::ClientContext context;
+    Prepare(context, {.timeout = absl::Seconds(10)});
+    context.set_wait_for_ready(true);
+    vault::v1::GetCaptureKeyResponse response;
+    return stub->GetCaptureKey(&context, {}, &response);
+  };
+  const auto deadline = absl::Now() + absl::Seconds(20);
+  while ((one.vault.calls == 0 || second_vault.calls == 0) && absl::Now() < deadline) REQUIRE(call().ok());
+  CHECK((one.vault.calls > 0 && second_vault.calls > 0));
+  second->Shutdown(std::chrono::system_clock::now());
+  const int before = one.vault.calls;
+  bool answered = false;
+  while (!answered && absl::Now() < deadline) answered = call().ok() && one.vault.calls > before;
+  CHECK(answered);
 }
 
 TEST_CASE("A client of another authority does not get through the handshake") {
