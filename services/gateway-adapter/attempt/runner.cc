@@ -1,0 +1,198 @@
+#include "services/gateway-adapter/attempt/runner.h"
+
+#include <chrono>
+#include <thread>
+
+#include "absl/cleanup/cleanup.h"
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "libs/base/error.h"
+
+namespace flattone::gateway {
+namespace {
+
+std::string CodeOf(const absl::Status& status) {
+  const auto detail = DetailOf(status);
+  if (detail.has_value() && !detail->code.empty()) return detail->code;
+  return std::string(absl::StatusCodeToString(status.code()));
+}
+
+// Nothing left this process, and why.
+Event NotSent(const Attempt& attempt, std::string why, Instruction instruction) {
+  return {.kind = EventKind::kNotSent, .epoch = attempt.epoch, .answer = Answer::kNone, .instruction = instruction,
+          .captured = false, .psp_reference = {}, .authorisation_code = {}, .raw_code = std::move(why)};
+}
+
+Event EventOf(const Attempt& attempt, const SendResult& result) {
+  const EventKind kind = result.sent == Sent::kNotSent    ? EventKind::kNotSent
+                         : result.sent == Sent::kAnswered ? EventKind::kAnswered
+                                                          : EventKind::kNoAnswer;
+  const PspFacts& f = result.facts;
+  return {.kind = kind, .epoch = attempt.epoch, .answer = f.answer,
+          .instruction = kind == EventKind::kNotSent ? Instruction::kTryLater : f.instruction, .captured = f.captured,
+          .psp_reference = f.psp_reference, .authorisation_code = f.authorisation_code, .raw_code = f.raw_code};
+}
+
+// After a refused code or date the caller types it again, so the number stays; else the payment is final.
+bool NumberIsDoneWith(const Event& event) {
+  if (event.answer == Answer::kApproved) return true;
+  return event.answer == Answer::kDeclined && event.instruction != Instruction::kReenterSecurityCode &&
+         event.instruction != Instruction::kReenterExpiry;
+}
+
+}  // namespace
+
+absl::StatusOr<Attempt> Runner::Start(const NewAttempt& wanted, const StartOptions& options) {
+  {
+    std::lock_guard lock(mutex_);
+    if (in_flight_ >= max_in_flight_) {
+      p_.meters.refused_busy.Add();
+      return Refusal(absl::StatusCode::kResourceExhausted, {.code = "adapter_busy", .field = {}, .limit = {}, .fix = "try again in a second"},
+                     absl::StrCat(max_in_flight_, " attempts are in flight, the most this process takes"));
+    }
+    ++in_flight_;  // the place is taken before anything is committed
+  }
+  auto begun = p_.ledger.Begin(wanted);
+  std::shared_ptr<Flight> flight;
+  {
+    std::lock_guard lock(mutex_);
+    if (begun.ok() && begun->fresh) {
+      flight = flights_[begun->attempt.attempt_id] = std::make_shared<Flight>();
+      flight->attempt = begun->attempt;
+    } else {
+      --in_flight_;
+      empty_.notify_all();
+      if (!begun.ok()) return begun.status();
+      const auto running = flights_.find(begun->attempt.attempt_id);
+      if (running == flights_.end()) return std::move(begun->attempt);
+      flight = running->second;
+    }
+  }
+  if (begun->fresh) Launch(flight, options);
+  return Wait(flight, options.wait);
+}
+
+void Runner::Launch(const std::shared_ptr<Flight>& flight, const StartOptions& options) {
+  p_.meters.Began(flight->attempt);
+  p_.meters.in_flight.Add(1);
+  std::thread([this, flight, options] {
+    Attempt after = Run(flight->attempt, options);
+    p_.meters.in_flight.Add(-1);
+    std::lock_guard lock(mutex_);
+    flight->attempt = std::move(after);
+    flight->done = true;
+    flights_.erase(flight->attempt.attempt_id);
+    flight->landed.notify_all();
+    --in_flight_;
+    empty_.notify_all();
+  }).detach();
+}
+
+absl::StatusOr<Attempt> Runner::Wait(const std::shared_ptr<Flight>& flight, absl::Duration wait) {
+  std::unique_lock lock(mutex_);
+  const auto landed = [&flight] { return flight->done; };
+  if (wait == absl::InfiniteDuration()) flight->landed.wait(lock, landed);
+  else flight->landed.wait_for(lock, absl::ToChronoNanoseconds(wait), landed);
+  return flight->attempt;
+}
+
+Attempt Runner::Run(Attempt attempt, const StartOptions& options) {
+  p_.gates.Reach("attempt_committed");
+  bool taken_over = false;
+  const Event event = Send(attempt, options, taken_over);
+  if (taken_over) {
+    p_.meters.taken_over.Add();
+    p_.log.Warn(options.trace, "attempt was taken over before it was sent", {{"attempt", attempt.attempt_id}});
+    auto now = p_.ledger.Find(attempt.tenant_id, attempt.attempt_id);
+    return now.ok() ? std::move(*now) : attempt;
+  }
+  if (event.kind == EventKind::kAnswered && attempt.operation == Operation::kAuthorise) WipeCard(attempt, event);
+  p_.gates.Reach("answer_not_committed");
+  Attempt after = Commit(attempt, event, options.trace);
+  p_.log.Info(options.trace, "attempt ended",
+              {{"attempt", after.attempt_id}, {"payment", after.payment_id}, {"operation", OperationName(after.operation)},
+               {"psp", after.psp}, {"outcome", OutcomeName(after)}, {"code", after.raw_code}});
+  p_.gates.Reach("orchestrator_not_told");
+  return after;
+}
+
+// The card lives only here: it is opened, put into the request, and wiped when this returns.
+Event Runner::Send(Attempt& attempt, const StartOptions& options, bool& taken_over) {
+  const auto psp = p_.psps.find(attempt.psp);
+  if (psp == p_.psps.end()) return NotSent(attempt, "psp_not_configured", Instruction::kTryLater);
+  auto credentials = p_.accounts.Open(attempt.account_id);
+  if (!credentials.ok()) return NotSent(attempt, "account/" + CodeOf(credentials.status()), Instruction::kTryLater);
+  absl::StatusOr<OpenedCard> card = absl::NotFoundError("");
+  if (attempt.operation == Operation::kAuthorise) {
+    card = p_.cards.Open(attempt, options.security_code_required);
+    if (!card.ok()) {
+      const std::string code = CodeOf(card.status());
+      return NotSent(attempt, "card/" + code, code == "security_code_gone" ? Instruction::kReenterSecurityCode : Instruction::kTryLater);
+    }
+    attempt.brand = card->brand;
+    attempt.last_four = card->last_four;
+  }
+  SendRequest request{.attempt = attempt, .credentials = *credentials, .card = card.ok() ? &card->card : nullptr,
+                      .checkpoint = nullptr, .on_connected = [this] { p_.gates.Reach("connected"); }};
+  request.checkpoint = [this, &attempt](const std::string& reference) {
+    Event event{.kind = EventKind::kCheckpoint, .epoch = attempt.epoch};
+    event.psp_reference = reference;
+    return p_.ledger.Write(attempt.attempt_id, event).status();
+  };
+  const absl::Time begun = p_.clock.Now();
+  const SendResult result = psp->second->Send(request);
+  p_.meters.Called(attempt.psp, p_.clock.Now() - begun);
+  taken_over = result.sent == Sent::kTakenOver;
+  return EventOf(attempt, result);
+}
+
+// Before the answer is stored: if this process dies in between, the outcome is asked for, and that needs no card.
+void Runner::WipeCard(Attempt& attempt, const Event& event) {
+  const bool destroy = NumberIsDoneWith(event);
+  if (p_.cards.Wipe(attempt, destroy).ok()) return;
+  attempt.wipe = destroy ? 2 : 1;  // the resolver goes on trying
+  p_.meters.wipes_failed.Add();
+}
+
+Attempt Runner::Commit(const Attempt& attempt, const Event& event, const obs::TraceContext& trace) {
+  const auto with = [&attempt](storage::Transaction&, Attempt& row) {
+    row.brand = attempt.brand;
+    row.last_four = attempt.last_four;
+    row.wipe = attempt.wipe;
+    return absl::OkStatus();
+  };
+  // While the database is away the answer waits here; if that lasts too long the outcome is UNKNOWN, and asked for.
+  absl::Status status;
+  for (int round = 0; round < 60; ++round) {
+    auto after = p_.ledger.Write(attempt.attempt_id, event, with);
+    if (after.ok()) {
+      p_.meters.Ended(*after);
+      return std::move(*after);
+    }
+    status = after.status();
+    if (absl::IsFailedPrecondition(status) || absl::IsNotFound(status)) break;
+    p_.meters.write_retries.Add();
+    std::this_thread::sleep_for(std::chrono::milliseconds(500));
+  }
+  // Somebody else decided meanwhile (a fence, an operator): what stands in the ledger counts.
+  p_.log.Warn(trace, "outcome was not stored", {{"attempt", attempt.attempt_id}, {"why", status}});
+  auto now = p_.ledger.Find(attempt.tenant_id, attempt.attempt_id);
+  return now.ok() ? std::move(*now) : attempt;
+}
+
+bool Runner::Drain(absl::Time deadline) {
+  std::unique_lock lock(mutex_);
+  const auto empty = [this] { return in_flight_ == 0; };
+  if (deadline == absl::InfiniteFuture()) {
+    empty_.wait(lock, empty);
+    return true;
+  }
+  return empty_.wait_for(lock, absl::ToChronoNanoseconds(deadline - absl::Now()), empty);
+}
+
+int Runner::in_flight() const {
+  std::lock_guard lock(mutex_);
+  return in_flight_;
+}
+
+}  // namespace flattone::gateway

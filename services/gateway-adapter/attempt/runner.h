@@ -1,0 +1,82 @@
+// Sends attempts: from the committed SENDING to the committed outcome, whatever becomes of the caller.
+//
+//   auto attempt = runner.Start(wanted, {.wait = absl::Seconds(20)});   // its outcome, or PENDING after 20 s
+//
+// Each attempt in flight has a thread of its own, at most `max_in_flight` of them; a request beyond that is refused
+// before anything is committed. Nothing here is cancelled: Drain waits, and the process's shutdown deadline is longer
+// than a PSP's time-out.
+#pragma once
+
+#include <condition_variable>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "libs/base/gate.h"
+#include "libs/obs/log.h"
+#include "libs/obs/trace.h"
+#include "services/gateway-adapter/account/accounts.h"
+#include "services/gateway-adapter/attempt/ledger.h"
+#include "services/gateway-adapter/attempt/meters.h"
+#include "services/gateway-adapter/card/card_source.h"
+#include "services/gateway-adapter/psp/psp.h"
+
+namespace flattone::gateway {
+
+// By the name that the operator's configuration gives it.
+using Psps = std::map<std::string, std::unique_ptr<PspAdapter>>;
+
+struct StartOptions {
+  bool security_code_required = false;
+  absl::Duration wait = absl::InfiniteDuration();
+  obs::TraceContext trace;
+};
+
+class Runner {
+ public:
+  struct Parts {
+    Ledger& ledger;
+    Accounts& accounts;
+    Psps& psps;
+    CardSource& cards;
+    Meters& meters;
+    obs::Logger& log;
+    const Clock& clock;
+    const Gates& gates;
+  };
+  Runner(Parts parts, int max_in_flight) : p_(parts), max_in_flight_(max_in_flight) {}
+  ~Runner() { Drain(absl::InfiniteFuture()); }
+
+  // Any thread; blocks up to `wait`. Errors: Ledger::Begin's, RESOURCE_EXHAUSTED "adapter_busy".
+  absl::StatusOr<Attempt> Start(const NewAttempt& wanted, const StartOptions& options);
+
+  // Waits until nothing is in flight; false at the deadline.
+  bool Drain(absl::Time deadline);
+  int in_flight() const;
+
+ private:
+  struct Flight {
+    std::condition_variable landed;
+    bool done = false;
+    Attempt attempt;
+  };
+  absl::StatusOr<Attempt> Wait(const std::shared_ptr<Flight>& flight, absl::Duration wait);
+  void Launch(const std::shared_ptr<Flight>& flight, const StartOptions& options);
+  Attempt Run(Attempt attempt, const StartOptions& options);
+  Event Send(Attempt& attempt, const StartOptions& options, bool& taken_over);
+  void WipeCard(Attempt& attempt, const Event& event);
+  Attempt Commit(const Attempt& attempt, const Event& event, const obs::TraceContext& trace);
+
+  const Parts p_;
+  const int max_in_flight_;
+  mutable std::mutex mutex_;
+  std::condition_variable empty_;
+  int in_flight_ = 0;
+  std::map<std::string, std::shared_ptr<Flight>> flights_;  // by attempt id
+};
+
+}  // namespace flattone::gateway
