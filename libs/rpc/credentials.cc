@@ -14,8 +14,6 @@ namespace {
 
 namespace tls = grpc::experimental;
 
-constexpr unsigned kRefreshSeconds = 10;  // how soon a renewed certificate is used
-
 // Runs after gRPC has verified the chain; refuses the handshake when the server is not who was asked for.
 class PinServerUri final : public tls::ExternalCertificateVerifier {
  public:
@@ -60,8 +58,9 @@ void SetConnectionBehaviour(grpc::ChannelArguments& args, bool own_connection) {
 }  // namespace
 
 std::shared_ptr<grpc::ServerCredentials> InternalServerCredentials(const TlsFiles& files,
-                                                                   std::shared_ptr<grpc::AuthMetadataProcessor> access) {
-  auto provider = std::make_shared<tls::FileWatcherCertificateProvider>(files.key, files.certificate, files.ca, kRefreshSeconds);
+                                                                   std::shared_ptr<grpc::AuthMetadataProcessor> access,
+                                                                   unsigned refresh_seconds) {
+  auto provider = std::make_shared<tls::FileWatcherCertificateProvider>(files.key, files.certificate, files.ca, refresh_seconds);
   tls::TlsServerCredentialsOptions options(provider);
   options.watch_root_certs();
   options.watch_identity_key_cert_pairs();

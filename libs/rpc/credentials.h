@@ -29,9 +29,12 @@ struct ChannelOptions {
   bool own_connection = true;
 };
 
+// How soon a renewed certificate is used, seconds.
+inline constexpr unsigned kRefreshSeconds = 10;
+
 // For the internal listener. `access` (see access.h) sees every call.
 std::shared_ptr<grpc::ServerCredentials> InternalServerCredentials(
-    const TlsFiles& files, std::shared_ptr<grpc::AuthMetadataProcessor> access);
+    const TlsFiles& files, std::shared_ptr<grpc::AuthMetadataProcessor> access, unsigned refresh_seconds = kRefreshSeconds);
 
 // For the public listener: server TLS, clients bring an API key, no certificate.
 std::shared_ptr<grpc::ServerCredentials> PublicServerCredentials(const std::string& certificate, const std::string& key);

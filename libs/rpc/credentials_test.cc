@@ -1,6 +1,7 @@
 #include "libs/rpc/credentials.h"
 
 #include <atomic>
+#include <filesystem>
 
 #include <grpcpp/grpcpp.h>
 
@@ -130,6 +131,30 @@ TEST_CASE("A client of another authority does not get through the handshake") {
   files.ca = f.pki.directory() + "/ca.pem";
   CHECK(f.Call(files).error_code() == grpc::StatusCode::UNAVAILABLE);
   CHECK(f.vault.calls == 0);
+}
+
+TEST_CASE("A renewed certificate is used without a restart") {
+  Fixture f;
+  // The server starts with another service's certificate, so clients refuse it until the right one is put in place.
+  TlsFiles files = f.pki.Issue(kGatewayAdapter);
+  int port = 0;
+  grpc::ServerBuilder builder;
+  builder.AddListeningPort("127.0.0.1:0", InternalServerCredentials(files, MakeAccessCheck(std::string(kDefaultTrustDomain), f.registry, f.log), 1), &port);
+  Vault vault;
+  builder.RegisterService(&vault);
+  auto server = builder.BuildAndStart();
+  f.port = port;
+  const TlsFiles client = f.pki.Issue(kDtmfMasking);
+  REQUIRE_FALSE(f.Call(client).ok());
+  const TlsFiles renewed = f.pki.Issue(kTokenisationVault);
+  std::filesystem::rename(renewed.key, files.key);
+  std::filesystem::rename(renewed.certificate, files.certificate);
+  const auto deadline = absl::Now() + absl::Seconds(20);
+  bool answered = false;
+  while (!answered && absl::Now() < deadline) answered = f.Call(client).ok();
+  CHECK(answered);
+  CHECK(vault.calls == 1);
+  server->Shutdown(std::chrono::system_clock::now());
 }
 
 TEST_CASE("Start-up names the file that is wrong") {

@@ -280,14 +280,14 @@ class Fleet:
     def _vault(self, p):
         return self.options(VAULT, self.common(VAULT, p) + [
             ("--database", self.databases[VAULT]), ("--replica-id|--vault-id?", p.name),
-            ("--key-file|--kek-file?", self.key_file(VAULT)), ("--key-file-create?", True)]) + self.extra(VAULT)
+            ("--key-file|--kek-file?", self.key_file(VAULT)), ("--key-file-create|--create-kek?", True)]) + self.extra(VAULT)
 
     def _adapter(self, p):
         psp = self["sandbox-psp"]
         url = f"https://localhost:{psp.port('psp')}"
         return self.options(ADAPTER, self.common(ADAPTER, p) + [
             ("--database", self.databases[ADAPTER]), ("--vault-address", self.addresses(VAULT)), ("--replica-id?", p.name),
-            ("--key-file|--kek-file?", self.key_file(ADAPTER)), ("--key-file-create?", True),
+            ("--key-file|--kek-file?", self.key_file(ADAPTER)), ("--key-file-create|--create-kek?", True),
             ("--psp", f"sandbox={url},stripe={url}"), ("--psp-ca", self.dir / "pki" / "public-ca.pem")]) + self.extra(ADAPTER)
 
     def _orchestrator(self, p):
@@ -295,7 +295,7 @@ class Fleet:
         return self.options(ORCHESTRATOR, self.common(ORCHESTRATOR, p) + [
             ("--database", self.databases[ORCHESTRATOR]), ("--vault-address", self.addresses(VAULT)),
             ("--gateway-address", self.addresses(ADAPTER)), ("--replica-id?", p.name),
-            ("--key-file|--kek-file?", self.key_file(ORCHESTRATOR)), ("--key-file-create?", True),
+            ("--key-file|--kek-file?", self.key_file(ORCHESTRATOR)), ("--key-file-create|--create-kek?", True),
             ("--public-grpc-address", f"127.0.0.1:{p.port('public_grpc')}"), ("--rest-address", f"127.0.0.1:{p.port('rest')}"),
             ("--public-tls-cert", f"{public}.pem"), ("--public-tls-key", f"{public}.key"),
             ("--webhook-allow-cidr?", "127.0.0.0/8"), ("--webhook-ca?", self.dir / "pki" / "public-ca.pem")]) + self.extra(ORCHESTRATOR)
