@@ -6,6 +6,7 @@
 #include "libs/testing/catch.h"
 #include "tools/callbox/cards.h"
 #include "tools/callbox/engine.h"
+#include "tools/callbox/rtcp.h"
 #include "tools/callbox/sdp_text.h"
 #include "tools/callbox/wav.h"
 
@@ -209,6 +210,25 @@ TEST_CASE("a capture that was written is replayed byte by byte at its pace") {
     CHECK_FALSE(ReadRtp(path, 5001).ok());
   }
   std::filesystem::remove(path);
+}
+
+TEST_CASE("a sender report comes back as written, and its counts are held against what was heard") {
+  SenderReport report{.ssrc = 7, .wall_ns = 1700000000500000000, .rtp_timestamp = 99, .packets = 50, .octets = 8000};
+  report.about = ReceptionReport{.ssrc = 8, .lost = -2, .highest_sequence = 0x1FFFE, .jitter = 5};
+  std::vector<uint8_t> bytes = WriteCompound(report);
+  const auto read = ReadCompound(bytes);
+  REQUIRE(read.has_value());
+  CHECK(read->ssrc == 7);
+  CHECK(std::abs(read->wall_ns - report.wall_ns) < 2);
+  CHECK(read->packets == 50);
+  CHECK(read->about->lost == -2);
+  CHECK(read->about->highest_sequence == 0x1FFFE);
+  RtcpStats stats;
+  stats.Heard(*read, 48, 0x0001);
+  CHECK(stats.worst_count_gap == 2);
+  CHECK(stats.worst_sequence_gap == 3);
+  bytes.resize(40);
+  CHECK_FALSE(ReadCompound(bytes).has_value());
 }
 
 TEST_CASE("SDP names what is offered, and the relay's address is found") {

@@ -27,6 +27,15 @@ uint32_t Get32(const uint8_t* at) {
 
 bool IsRtcp(std::span<const uint8_t> bytes) { return bytes.size() >= 8 && bytes[1] >= 192 && bytes[1] <= 223; }
 
+void Note(Leg& leg, const std::vector<uint8_t>& bytes, int64_t now) {
+  if (bytes.size() < 12) return;
+  leg.octets_sent += static_cast<int64_t>(bytes.size()) - 12;
+  leg.last_sequence = static_cast<uint16_t>(bytes[2] << 8 | bytes[3]);
+  leg.last_timestamp = Get32(bytes.data() + 4);
+  leg.last_ssrc = Get32(bytes.data() + 8);
+  if ((bytes[1] & 0x7F) <= 8) leg.send_times.Sent(leg.last_ssrc, leg.last_timestamp, now);
+}
+
 void Watch(int epoll, int fd, void* what) {
   epoll_event event{};
   event.events = EPOLLIN;
@@ -124,6 +133,7 @@ void Engine::Start(Leg& leg, int64_t phase_ns) {
   if (leg.port->shared) leg.port->legs[KeyOf(leg.remote)] = &leg;
   else leg.port->only = &leg;
   leg.next_ns = MonotonicNanos() + phase_ns;
+  leg.next_rtcp_ns = leg.next_ns + leg.rtcp_interval_ns / 2;
   due_.push({leg.next_ns, &leg, leg.generation, nullptr});
 }
 
@@ -154,10 +164,24 @@ void Engine::Moment(Leg& leg, int64_t now) {
     auto shared = std::make_shared<Packet>(std::move(packet));
     for (int64_t at : times_) due_.push({at, &leg, leg.generation, shared});
   }
+  if (leg.rtcp_interval_ns > 0 && now >= leg.next_rtcp_ns && leg.packets_sent > 0) Report(leg);
   if (wait < 0) return;
   leg.next_ns += wait;
   if (leg.next_ns < now - 1000000000) leg.next_ns = now;  // stopped for a second (SIGSTOP): do not burst
   due_.push({leg.next_ns, &leg, leg.generation, nullptr});
+}
+
+// A sender report about what has left so far (the packets of this moment leave after it).
+void Engine::Report(Leg& leg) {
+  leg.next_rtcp_ns += leg.rtcp_interval_ns;
+  SenderReport report{.ssrc = leg.last_ssrc, .wall_ns = WallNanos(), .rtp_timestamp = leg.last_timestamp,
+                      .packets = static_cast<uint32_t>(leg.packets_sent), .octets = static_cast<uint32_t>(leg.octets_sent)};
+  const ListenerStats& heard = leg.heard.stats();
+  if (heard.packets > 0)
+    report.about = ReceptionReport{.ssrc = leg.heard.ssrc(), .fraction_lost = 0, .lost = static_cast<int32_t>(heard.lost),
+                                   .highest_sequence = leg.heard.highest_sequence(),
+                                   .jitter = static_cast<uint32_t>(heard.jitter_ms * 8)};
+  outgoing_.insert(outgoing_.begin(), {&leg, {WriteCompound(report), true}});
 }
 
 void Engine::RunDue(int64_t now) {
@@ -191,9 +215,12 @@ void Engine::FlushPort(Port* port, size_t begin, size_t end) {
     Leg& leg = *outgoing_[i].leg;
     const std::vector<uint8_t>& bytes = outgoing_[i].packet.bytes;
     datagrams.push_back({bytes, leg.remote});
-    ++leg.packets_sent;
-    if (bytes.size() >= 12 && (bytes[1] & 0x7F) <= 8)
-      leg.send_times.Sent(Get32(bytes.data() + 8), Get32(bytes.data() + 4), now);
+    if (outgoing_[i].packet.rtcp) {
+      ++leg.rtcp.sent;
+    } else {
+      ++leg.packets_sent;
+      Note(leg, bytes, now);
+    }
     if (leg.pcap != nullptr) leg.pcap->Add(now, port->socket->local().storage, leg.remote.storage, bytes);
   }
   const size_t sent = port->socket->Send(datagrams);
@@ -203,7 +230,11 @@ void Engine::FlushPort(Port* port, size_t begin, size_t end) {
 void Engine::Heard(Leg& leg, std::span<const uint8_t> bytes, const Address& from, int64_t arrival) {
   if (leg.pcap != nullptr) leg.pcap->Add(arrival, from.storage, leg.port->socket->local().storage, bytes);
   if (IsRtcp(bytes)) {
-    ++leg.rtcp_received;
+    ++leg.rtcp.received;
+    if (const std::optional<SenderReport> report = ReadCompound(bytes))
+      leg.rtcp.Heard(*report, leg.heard.expected(),
+                     leg.packets_sent > 0 ? std::optional<uint16_t>(leg.last_sequence) : std::nullopt);
+    else ++leg.rtcp.unreadable;
     return;
   }
   leg.heard.OnPacket(bytes, arrival);

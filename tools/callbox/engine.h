@@ -19,6 +19,7 @@
 #include "tools/callbox/listener.h"
 #include "tools/callbox/network.h"
 #include "tools/callbox/pcap_file.h"
+#include "tools/callbox/rtcp.h"
 #include "tools/callbox/talker.h"
 #include "tools/callbox/udp.h"
 
@@ -42,14 +43,19 @@ struct Leg {
   Address remote;
   Leg* other = nullptr;
 
-  int64_t packets_sent = 0, send_failures = 0, rtcp_received = 0;
+  int64_t packets_sent = 0, send_failures = 0;
+  int64_t octets_sent = 0;  // of payload, without headers (RFC 3550's sender count)
+  int64_t rtcp_interval_ns = 0;  // 0: no sender reports
+  RtcpStats rtcp;
   SendTimes send_times;
   DelayHistogram delay_plain, delay_secure;  // of what this side heard, from the other's send
   const std::atomic<bool>* secure = nullptr;
 
   // The engine's own.
   bool running = false;
-  int64_t next_ns = 0;
+  int64_t next_ns = 0, next_rtcp_ns = 0;
+  uint16_t last_sequence = 0;
+  uint32_t last_timestamp = 0, last_ssrc = 0;
   uint64_t generation = 0;
 };
 
@@ -104,6 +110,7 @@ class Engine {
   void RunWork();
   void RunDue(int64_t now);
   void Moment(Leg& leg, int64_t now);
+  void Report(Leg& leg);
   void Flush();
   void FlushPort(Port* port, size_t begin, size_t end);
   void Take(Port* port);

@@ -79,7 +79,6 @@ void Listener::CountSequence(uint16_t sequence) {
   if (!sequence_known_) {
     sequence_known_ = true;
     highest_ = lowest_ = sequence;
-    unique_ = 1;
     seen_.fill(false);
     seen_[sequence % seen_.size()] = true;
     return;
@@ -98,7 +97,6 @@ void Listener::CountSequence(uint16_t sequence) {
     if (extended >= lowest_ && stats_.lost > 0) --stats_.lost;
   }
   seen_[extended & 1023] = true;
-  ++unique_;
 }
 
 void Listener::CountJitter(uint32_t timestamp, int64_t arrival_ns) {

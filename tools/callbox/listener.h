@@ -72,8 +72,11 @@ class Listener {
   const std::vector<int16_t>& samples() const { return samples_; }
   // Which samples some packet brought; the rest is loss.
   const std::vector<bool>& filled() const { return filled_; }
-  // RTP timestamp of the last audio packet taken and whose stream, for delays.
+  // The stream heard last.
   uint32_t ssrc() const { return ssrc_; }
+  uint32_t highest_sequence() const { return static_cast<uint32_t>(highest_); }
+  // Packets of the stream so far, those that were lost included.
+  int64_t expected() const { return stats_.packets - stats_.duplicates + stats_.lost; }
 
  private:
   int64_t Place(uint32_t ssrc, uint32_t timestamp, int64_t arrival_ns);
@@ -92,7 +95,7 @@ class Listener {
   int64_t base_sample_ = 0, last_offset_ = 0;
   int64_t first_arrival_ = 0, last_arrival_ = 0;
   bool sequence_known_ = false;
-  int64_t highest_ = 0, lowest_ = 0, unique_ = 0;
+  int64_t highest_ = 0, lowest_ = 0;
   std::array<bool, 1024> seen_{};
   bool transit_known_ = false;
   double transit_ = 0, jitter_ = 0;

@@ -58,6 +58,7 @@ void AddNetwork(CLI::App& app, Options& o) {
   app.add_option("--jitter", i.jitter_ms, "each packet waits up to so many milliseconds")->check(CLI::Range(0.0, 1000.0));
   app.add_option("--reorder", i.reorder, "share of packets that are overtaken")->check(CLI::Range(0.0, 1.0));
   app.add_option("--duplicate", i.duplicate, "share of packets sent twice")->check(CLI::Range(0.0, 1.0));
+  app.add_option("--rtcp", o.rtcp_seconds, "seconds between sender reports, multiplexed with RTP; 0: none")->check(CLI::Range(0.0, 60.0))->capture_default_str();
   app.add_option("--drift", o.drift_ppm, "caller's clock runs fast by so many ppm")->check(CLI::Range(-1000.0, 1000.0));
   app.add_option("--seed", o.seed, "for all that is random")->capture_default_str();
 }

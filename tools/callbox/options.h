@@ -43,6 +43,7 @@ struct Options {
   std::string key_script;  // file, - for standard input
   double keys_at = 1;      // seconds after the call is up
   bool protect = false;
+  double rtcp_seconds = 5;  // 0: none
 
   // The session.
   std::string cards;        // file, - for standard input; empty: made up

@@ -48,6 +48,7 @@ std::unique_ptr<Leg> PhoneCall::MakeLeg(bool caller) {
     leg->sent.Anchor(talk.ssrc, talk.first_timestamp);
   }
   leg->secure = &secure_;
+  leg->rtcp_interval_ns = static_cast<int64_t>(options_.rtcp_seconds * 1e9);
   return leg;
 }
 
@@ -58,7 +59,8 @@ absl::Status PhoneCall::Connect() {
     leg->port = *port;
   }
   SdpChoice choice{.host = engine_.host(), .codec = options_.codec, .ptime_ms = options_.ptime_ms,
-                   .event_payload_type = options_.events_offered() ? options_.event_payload_type : -1};
+                   .event_payload_type = options_.events_offered() ? options_.event_payload_type : -1,
+                   .rtcp_mux = options_.rtcp_seconds > 0};
   choice.port = caller_->port->socket->local().port();
   absl::StatusOr<std::string> to_agent = relay_.Offer(reference_, MakeSdp(choice));
   if (!to_agent.ok()) return to_agent.status();

@@ -25,6 +25,12 @@ json::object Heard(const ListenerStats& stats) {
           {"longest_gap_ms", Tenth(static_cast<double>(stats.max_gap_ns) / 1e6)}};
 }
 
+json::object Rtcp(const RtcpStats& rtcp) {
+  return {{"sent", rtcp.sent}, {"received", rtcp.received}, {"sender_reports", rtcp.sender_reports}, {"unreadable", rtcp.unreadable},
+          {"worst_count_gap", rtcp.worst_count_gap}, {"worst_sequence_gap", rtcp.worst_sequence_gap},
+          {"reported_lost", rtcp.reported_lost}};
+}
+
 json::array Spans(const Talker& talker) {
   json::array spans;
   for (const KeySpan& span : talker.pressed()) spans.push_back(json::array{span.at, span.length});
@@ -39,7 +45,7 @@ std::string Member(std::string_view name, std::string_view text) {
 
 std::string LegJson(const Leg& leg) {
   json::object object{{"sent", leg.packets_sent}, {"send_failures", leg.send_failures},
-                      {"rtcp_received", leg.rtcp_received}, {"heard", Heard(leg.heard.stats())},
+                      {"rtcp", Rtcp(leg.rtcp)}, {"heard", Heard(leg.heard.stats())},
                       {"added_delay_plain", Delay(leg.delay_plain)}, {"added_delay_secure", Delay(leg.delay_secure)}};
   if (leg.impaired)
     object["network"] = json::object{{"lost", leg.network.lost()}, {"duplicated", leg.network.duplicated()},
