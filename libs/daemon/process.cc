@@ -99,6 +99,7 @@ struct Process::Impl {
   obs::Registry registry;
   std::unique_ptr<obs::Logger> log;
   std::unique_ptr<SelfMetrics> self;
+  std::unique_ptr<obs::GaugeFunction> certificate_end;
   std::unique_ptr<obs::Gauge> ready;
   std::unique_ptr<obs::Exposer> exposer;
   std::vector<NamedService> services, public_services;
@@ -215,6 +216,12 @@ std::optional<int> Process::Start(int argc, const char* const* argv) {
   if (!impl_->canary.empty()) impl_->log->Info("canary planted", {{"canary", impl_->canary}});
   RouteGrpcLog(impl_->log.get());
   impl_->self = std::make_unique<SelfMetrics>(impl_->registry, impl_->spec.name, FLATTONE_VERSION);
+  impl_->certificate_end = std::make_unique<obs::GaugeFunction>(
+      impl_->registry, "flattone_tls_certificate_end_seconds", "Unix time at which this process's certificate ends; 0: cannot be read",
+      [path = impl_->tls.certificate] {
+        const auto end = rpc::ExpiryOf(path);
+        return end.ok() ? static_cast<double>(absl::ToUnixSeconds(*end)) : 0.0;
+      });
   impl_->ready = std::make_unique<obs::Gauge>(impl_->registry, "flattone_process_ready", "1 while this process takes new work");
   auto exposer = obs::Exposer::Start(impl_->metrics_address, impl_->registry);
   if (!exposer.ok()) return refuse(exposer.status());

@@ -132,6 +132,9 @@ TEST_CASE("A process serves, tells its ports, is ready, drains on SIGTERM and ex
   CHECK(announced.at("ports").at("rest") == 12345);
   CHECK(announced.at("ports").at("grpc") == process.grpc_port());
   CHECK(announced.at("pid") == getpid());
+  CHECK(process.metrics().Value("flattone_tls_certificate_end_seconds") > static_cast<double>(absl::ToUnixSeconds(absl::Now())));
+  CHECK(process.metrics().Value("flattone_process_ready") == 0);
+  CHECK(process.metrics().Value("flattone_process_resident_bytes") > 1e6);
   std::istringstream log(f.Read("log"));
   for (std::string line; std::getline(log, line);) CHECK_NOTHROW(boost::json::parse(line));
 }

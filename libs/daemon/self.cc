@@ -46,7 +46,7 @@ SelfMetrics::SelfMetrics(obs::Registry& registry, const std::string& service, co
   add("flattone_process_resident_bytes", "Resident memory", &ResidentBytes);
   add("flattone_process_cpu_seconds", "CPU time used, user and system", &CpuSeconds);
   add("flattone_process_open_files", "Open file descriptors", &OpenFiles);
-  add("flattone_process_bugs", "Cannot-happens that happened", [] { return static_cast<double>(BugCount()); });
+  add("flattone_bugs_total", "Cannot-happens that happened", [] { return static_cast<double>(BugCount()); });
   add("flattone_build_info", "Always 1; the labels tell", [] { return 1.0; }, {{"service", service}, {"version", version}});
 }
 

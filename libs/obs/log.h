@@ -69,7 +69,7 @@ class Logger {
     std::string service;
     Level level = Level::kInfo;
     std::string file;  // empty: standard error
-    int burst = 20;    // lines with the same level and msg per period
+    int burst = 200;   // lines with the same level and msg per period
     absl::Duration period = absl::Seconds(10);
   };
   // Where the lines go; for tests. Gets each line without its end, under a lock.

@@ -163,6 +163,8 @@ TEST_CASE("Start-up names the file that is wrong") {
   const std::string uri = IdentityUri(kMediaRelay, kDefaultTrustDomain);
   CHECK(CheckTlsFiles(relay, uri, absl::Now()).ok());
   auto problem = [&](TlsFiles files, absl::Time now = absl::Now()) { return std::string(CheckTlsFiles(files, uri, now).message()); };
+  CHECK(absl::AbsDuration(*ExpiryOf(relay.certificate) - absl::Now() - absl::Hours(24)) < absl::Minutes(1));
+  CHECK_FALSE(ExpiryOf("/nowhere").ok());
   CHECK(problem(masker).find("is not the certificate of spiffe://flattone.local/media-relay") != std::string::npos);
   CHECK(problem({relay.certificate, masker.key, relay.ca}).find("tls_key") == 0);
   CHECK(problem({relay.certificate, "/nowhere", relay.ca}).find("/nowhere") != std::string::npos);

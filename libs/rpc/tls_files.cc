@@ -7,7 +7,6 @@
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
 
-#include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "libs/base/error.h"
 
@@ -75,6 +74,14 @@ absl::Status CheckTlsFiles(const TlsFiles& files, std::string_view uri, absl::Ti
     return Unusable("tls_key", files.key, absl::StrCat("does not belong to ", files.certificate));
   }
   return files.ca.empty() ? absl::OkStatus() : ReadCertificate("tls_ca", files.ca).status();
+}
+
+absl::StatusOr<absl::Time> ExpiryOf(const std::string& path) {
+  auto cert = ReadCertificate("tls_cert", path);
+  if (!cert.ok()) return cert.status();
+  std::tm end{};
+  if (ASN1_TIME_to_tm(X509_get0_notAfter(cert->get()), &end) != 1) return Unusable("tls_cert", path, "has an odd end of validity");
+  return absl::FromTM(end, absl::UTCTimeZone());
 }
 
 }  // namespace flattone::rpc

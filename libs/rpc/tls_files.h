@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/time/time.h"
 
 namespace flattone::rpc {
@@ -19,5 +20,8 @@ struct TlsFiles {
 // Start-up check: the files exist and parse, the key belongs to the certificate, it is valid at `now` and its
 // only URI SAN is `uri` (not checked when empty). The error names the key of the configuration that is wrong.
 absl::Status CheckTlsFiles(const TlsFiles& files, std::string_view uri, absl::Time now);
+
+// When the certificate in `path` ends.
+absl::StatusOr<absl::Time> ExpiryOf(const std::string& path);
 
 }  // namespace flattone::rpc
