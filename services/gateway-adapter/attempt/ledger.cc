@@ -28,12 +28,13 @@ absl::StatusOr<std::vector<Attempt>> Read(Transaction& tx, const std::string& co
 absl::StatusOr<std::vector<Attempt>> Existing(Transaction& tx, const NewAttempt& wanted) {
   const std::vector<Value> values = {wanted.tenant_id, wanted.operation_id};
   auto made = Read(tx, "tenant_id = $1 AND operation_id = $2", values);
-  if (!made.ok() || !made->empty() || wanted.operation != Operation::kVoid) return made;
+  if (!made.ok() || !made->empty() || wanted.operation != Operation::kVoid || wanted.automatic) return made;
   return Read(tx, "tenant_id = $1 AND void_operation_id = $2 AND void_operation_id <> ''", values);
 }
 
 absl::Status SameRequest(const Attempt& a, const NewAttempt& wanted) {
-  const bool marked = a.operation == Operation::kAuthorise && wanted.operation == Operation::kVoid;
+  // A VoidPayment may have marked an authorisation, and that mark may have become a refund.
+  const bool marked = wanted.operation == Operation::kVoid && (a.operation == Operation::kAuthorise || a.operation == Operation::kRefund);
   bool same = a.payment_id == wanted.payment_id && (marked || a.operation == wanted.operation);
   if (wanted.operation == Operation::kAuthorise) {
     same = same && a.amount_minor == wanted.amount_minor && a.currency == wanted.currency && a.mode == wanted.mode &&

@@ -97,6 +97,7 @@ void Resolver::VoidMarked() {
     wanted.operation = attempt.captured ? Operation::kRefund : Operation::kVoid;
     wanted.tenant_id = attempt.tenant_id;
     wanted.payment_id = attempt.payment_id;
+    wanted.automatic = true;
     wanted.operation_id = attempt.void_operation_id.empty() ? "void-" + attempt.attempt_id : attempt.void_operation_id;
     if (failed > 0) absl::StrAppend(&wanted.operation_id, ":", failed + 1);
     auto started = runner_.Start(wanted, {.wait = absl::ZeroDuration()});

@@ -1,0 +1,350 @@
+#include "services/gateway-adapter/attempt/runner.h"
+
+#include <atomic>
+#include <filesystem>
+#include <fstream>
+#include <thread>
+
+#include "libs/crypto/file_key_store.h"
+#include "libs/storage/scratch.h"
+#include "libs/testing/catch.h"
+#include "libs/testing/fakes.h"
+#include "services/gateway-adapter/admin/records.h"
+#include "services/gateway-adapter/attempt/fakes.h"
+#include "services/gateway-adapter/attempt/schema.h"
+#include "services/gateway-adapter/resolve/resolver.h"
+
+namespace flattone::gateway {
+namespace {
+
+using storage::testing::Backend;
+using storage::testing::Backends;
+using fakes::FakeCards;
+using fakes::FakePsp;
+using fakes::Script;
+
+struct Directory {
+  Directory() { REQUIRE(mkdtemp(path.data()) != nullptr); }
+  ~Directory() { std::filesystem::remove_all(path); }
+  void Touch(const std::string& name) { std::ofstream(path + "/" + name) << ""; }
+  bool Has(const std::string& name) const { return std::filesystem::exists(path + "/" + name); }
+  std::string path = (std::filesystem::temp_directory_path() / "flattone-run-XXXXXX").string();
+};
+
+// One process of the adapter: its own ledger, runner and resolver over a shared database, PSP and vault.
+struct Process {
+  Process(const std::string& url, crypto::KeyStore& keys, const Clock& clock, uint64_t seed, Psps& psps, CardSource& cards,
+          const Gates& gates, int max_in_flight = 8)
+      : random(seed), meters(registry), log({.service = "test", .level = obs::Level::kError}, clock, registry, [](std::string_view) {}) {
+    auto opened = storage::Database::Open(url, {});
+    REQUIRE(opened.ok());
+    db = std::move(*opened);
+    REQUIRE(storage::Migrate(*db, Migrations()).ok());
+    outbox = std::make_unique<Outbox>(*db, absl::Milliseconds(20));
+    ledger = std::make_unique<Ledger>(*db, *outbox, clock, random, absl::Seconds(10));
+    accounts = std::make_unique<Accounts>(*db, keys, clock, random);
+    const Runner::Parts parts{*ledger, *accounts, psps, cards, meters, log, clock, gates};
+    runner = std::make_unique<Runner>(parts, max_in_flight);
+    resolver = std::make_unique<Resolver>(parts, *runner);
+    REQUIRE(ledger->RenewLease().ok());
+  }
+  testing::SeededRandom random;
+  obs::Registry registry;
+  Meters meters;
+  obs::Logger log;
+  std::unique_ptr<storage::Database> db;
+  std::unique_ptr<Outbox> outbox;
+  std::unique_ptr<Ledger> ledger;
+  std::unique_ptr<Accounts> accounts;
+  std::unique_ptr<Runner> runner;
+  std::unique_ptr<Resolver> resolver;
+};
+
+struct Fixture {
+  explicit Fixture(Backend backend, int max_in_flight = 8) : scratch(backend), gates(gate_dir.path) {
+    const std::string key_file = key_dir.path + "/kek";
+    REQUIRE(crypto::FileKeyStore::AddKey(key_file, key_random).ok());
+    keys = std::move(*crypto::FileKeyStore::Open(key_file, key_random));
+    psps["sandbox"] = std::make_unique<FakePsp>();
+    psp = static_cast<FakePsp*>(psps["sandbox"].get());
+    one = std::make_unique<Process>(scratch.url(), *keys, clock, 1, psps, cards, gates, max_in_flight);
+    two = std::make_unique<Process>(scratch.url(), *keys, clock, 2, psps, cards, gates, max_in_flight);
+    Credentials credentials;
+    credentials.emplace("api_key", std::move(*secret::SecretBytes::CopyOf("sbx_1")));
+    REQUIRE(one->accounts->Put("ten_a", Mode::kTest, "sandbox", credentials, [](storage::Transaction&, const std::string&) { return absl::OkStatus(); }).ok());
+  }
+  static NewAttempt Wanted(Operation operation, const std::string& operation_id, const std::string& payment = "pay_1") {
+    NewAttempt wanted;
+    wanted.operation = operation;
+    wanted.tenant_id = "ten_a";
+    wanted.payment_id = payment;
+    wanted.operation_id = operation_id;
+    if (operation == Operation::kAuthorise) {
+      wanted.amount_minor = 1000;
+      wanted.currency = "EUR";
+      wanted.token_id = "tok_" + payment;
+    }
+    return wanted;
+  }
+  Attempt Start(const NewAttempt& wanted, const StartOptions& options = {}) {
+    auto attempt = one->runner->Start(wanted, options);
+    REQUIRE(attempt.ok());
+    return *attempt;
+  }
+  Attempt Now(const Attempt& a) { return *one->ledger->Find("ten_a", a.attempt_id); }
+  // Fake time goes on until the attempt is no longer UNKNOWN, at most `seconds`.
+  Attempt Resolve(const Attempt& a, int seconds = 120) {
+    for (int i = 0; i < seconds && Now(a).state == State::kUnknown; ++i) {
+      clock.Advance(absl::Seconds(1));
+      two->resolver->Tick();
+    }
+    return Now(a);
+  }
+  size_t Outcomes() { return one->outbox->Read(0, 1000, absl::ZeroDuration())->size(); }
+
+  storage::testing::ScratchDatabase scratch;
+  testing::FakeClock clock;
+  testing::SeededRandom key_random{9};
+  Directory key_dir, gate_dir;
+  Gates gates;
+  std::unique_ptr<crypto::FileKeyStore> keys;
+  Psps psps;
+  FakePsp* psp;
+  FakeCards cards;
+  std::unique_ptr<Process> one, two;
+};
+
+TEST_CASE("Approved: one send, the card's last four in the ledger, number and code wiped in the vault, outcome told once") {
+  Fixture f(GENERATE(from_range(Backends())));
+  const Attempt a = f.Start(Fixture::Wanted(Operation::kAuthorise, "op_1"));
+  CHECK(Approved(a));
+  CHECK(a.last_four == "4242");
+  CHECK(a.authorisation_code == "731554");
+  CHECK(f.psp->pan_sizes == std::vector<int>{16});
+  CHECK(f.cards.WipedLevel("tok_pay_1") == 2);
+  CHECK(f.Outcomes() == 1);
+  CHECK(f.Start(Fixture::Wanted(Operation::kAuthorise, "op_1")).attempt_id == a.attempt_id);
+  CHECK(f.psp->sends == 1);
+}
+
+TEST_CASE("NOT_SENT keeps the card for another try, which is allowed at once") {
+  Fixture f(GENERATE(from_range(Backends())));
+  f.psp->Then(Script::kRefuseConnection);
+  const Attempt a = f.Start(Fixture::Wanted(Operation::kAuthorise, "op_1"));
+  CHECK(a.state == State::kNotSent);
+  CHECK(a.raw_code == "connect_failed");
+  CHECK(f.cards.WipedLevel("tok_pay_1") == 0);
+  CHECK(Approved(f.Start(Fixture::Wanted(Operation::kAuthorise, "op_2"))));
+}
+
+TEST_CASE("A code that is gone is asked for again; nothing was sent") {
+  Fixture f(Backend::kSqlite);
+  f.cards.code_gone = true;
+  const Attempt a = f.Start(Fixture::Wanted(Operation::kAuthorise, "op_1"), {.security_code_required = true});
+  CHECK(a.state == State::kNotSent);
+  CHECK(a.instruction == Instruction::kReenterSecurityCode);
+  CHECK(f.psp->sends == 0);
+}
+
+TEST_CASE("Charged but no answer: UNKNOWN, then found by asking, never charged again") {
+  Fixture f(GENERATE(from_range(Backends())));
+  f.psp->Then(Script::kChargeThenDrop);
+  const Attempt a = f.Start(Fixture::Wanted(Operation::kAuthorise, "op_1"));
+  CHECK(a.state == State::kUnknown);
+  CHECK(a.instruction == Instruction::kDoNotRetype);
+  CHECK_FALSE(f.one->runner->Start(Fixture::Wanted(Operation::kAuthorise, "op_2"), {}).ok());
+  const Attempt after = f.Resolve(a);
+  CHECK(Approved(after));
+  CHECK(after.version == 3);
+  CHECK(f.psp->sends == 1);
+  CHECK(f.psp->fences == 0);
+  f.two->resolver->Tick();
+  CHECK(f.cards.WipedLevel("tok_pay_1") == 2);
+  CHECK(f.Outcomes() == 2);
+}
+
+TEST_CASE("Read by nobody: \"not found\" is no proof, so it is fenced before it is called voided") {
+  Fixture f(GENERATE(from_range(Backends())));
+  f.psp->Then(Script::kDropUnread);
+  const Attempt a = f.Start(Fixture::Wanted(Operation::kAuthorise, "op_1"));
+  const Attempt after = f.Resolve(a);
+  CHECK(after.state == State::kAnswered);
+  CHECK(after.answer == Answer::kVoided);
+  CHECK(f.psp->fences == 1);
+  CHECK(f.psp->fenced.count(a.attempt_id) == 1);
+}
+
+TEST_CASE("A silent PSP is asked at 2, 5, 10 s, 1 min, 5 min; the code is wiped after a minute, the number kept") {
+  Fixture f(Backend::kSqlite);
+  f.psp->Then(Script::kChargeThenDrop);
+  f.psp->silent = true;
+  const Attempt a = f.Start(Fixture::Wanted(Operation::kAuthorise, "op_1"));
+  std::vector<int> asked_at;
+  for (int second = 1; second <= 310; ++second) {
+    f.clock.Advance(absl::Seconds(1));
+    const int before = f.psp->asks;
+    f.two->resolver->Tick();
+    if (f.psp->asks > before) asked_at.push_back(second);
+    if (second == 59) CHECK(f.cards.WipedLevel("tok_pay_1") == 0);
+  }
+  CHECK(asked_at == std::vector<int>{2, 5, 10, 60, 300});
+  CHECK(f.cards.WipedLevel("tok_pay_1") == 1);
+  CHECK(f.Now(a).state == State::kUnknown);
+  f.psp->silent = false;
+  CHECK(Approved(f.Resolve(a, 4000)));
+}
+
+TEST_CASE("A capture without news is never fenced: it waits for the PSP or an operator") {
+  Fixture f(Backend::kSqlite);
+  f.Start(Fixture::Wanted(Operation::kAuthorise, "op_1"));
+  f.psp->Then(Script::kDropUnread);
+  const Attempt capture = f.Start(Fixture::Wanted(Operation::kCapture, "op_2"));
+  CHECK(capture.state == State::kUnknown);
+  CHECK(f.Resolve(capture, 70).state == State::kUnknown);
+  CHECK(f.psp->fences == 0);
+  CHECK_FALSE(f.one->runner->Start(Fixture::Wanted(Operation::kRefund, "op_3"), {}).ok());
+}
+
+TEST_CASE("The caller's patience ends nothing: PENDING now, the outcome later, and the same attempt for whoever asks again") {
+  Fixture f(GENERATE(from_range(Backends())));
+  f.psp->Then(Script::kChargeAndHold);
+  const Attempt pending = f.Start(Fixture::Wanted(Operation::kAuthorise, "op_1"), {.wait = absl::Milliseconds(10)});
+  CHECK(pending.state == State::kSending);
+  CHECK(f.Start(Fixture::Wanted(Operation::kAuthorise, "op_1"), {.wait = absl::ZeroDuration()}).attempt_id == pending.attempt_id);
+  f.psp->Release();
+  CHECK(Approved(f.Start(Fixture::Wanted(Operation::kAuthorise, "op_1"))));
+  CHECK(f.psp->sends == 1);
+}
+
+TEST_CASE("A process stopped after its commit is taken over; when it wakes up it sends nothing and writes nothing") {
+  Fixture f(GENERATE(from_range(Backends())));
+  f.gate_dir.Touch("attempt_committed.hold");
+  const Attempt pending = f.Start(Fixture::Wanted(Operation::kAuthorise, "op_1"), {.wait = absl::ZeroDuration()});
+  while (!f.gate_dir.Has("attempt_committed.reached")) std::this_thread::yield();
+  f.clock.Advance(absl::Seconds(11));
+  REQUIRE(f.two->ledger->RenewLease().ok());
+  f.two->resolver->Tick();
+  CHECK(f.Now(pending).state == State::kUnknown);
+  CHECK(f.Resolve(pending).answer == Answer::kVoided);
+  f.gate_dir.Touch("attempt_committed.go");
+  REQUIRE(f.one->runner->Drain(absl::InfiniteFuture()));
+  CHECK(f.psp->sends == 0);
+  CHECK(f.Now(pending).answer == Answer::kVoided);
+  CHECK(f.one->meters.taken_over.Value() == 1);
+}
+
+TEST_CASE("A request that was on its way when it was fenced charges nothing, and the fence's verdict stays") {
+  Fixture f(GENERATE(from_range(Backends())));
+  f.psp->Then(Script::kHoldBefore);
+  const Attempt pending = f.Start(Fixture::Wanted(Operation::kAuthorise, "op_1"), {.wait = absl::ZeroDuration()});
+  while (f.psp->sends == 0) std::this_thread::yield();
+  f.clock.Advance(absl::Seconds(11));
+  f.two->resolver->Tick();
+  CHECK(f.Resolve(pending).answer == Answer::kVoided);
+  f.psp->Release();
+  REQUIRE(f.one->runner->Drain(absl::InfiniteFuture()));
+  CHECK(f.psp->done.empty());
+  CHECK(f.Now(pending).state == State::kAnswered);
+  CHECK_FALSE(Approved(f.Now(pending)));
+}
+
+TEST_CASE("Cancelled while unknown: a late approval is voided and finance sees both; a charge is given back") {
+  Fixture f(GENERATE(from_range(Backends())));
+  const bool charge = GENERATE(false, true);
+  f.psp->Then(Script::kChargeThenDrop);
+  NewAttempt wanted = Fixture::Wanted(Operation::kAuthorise, "op_1");
+  wanted.capture_now = charge;
+  const Attempt a = f.Start(wanted);
+  const Attempt marked = f.Start(Fixture::Wanted(Operation::kVoid, "op_void"));
+  CHECK(marked.attempt_id == a.attempt_id);
+  CHECK(marked.void_if_approved);
+  CHECK(Approved(f.Resolve(a)));
+  f.two->resolver->Tick();
+  REQUIRE(f.two->runner->Drain(absl::InfiniteFuture()));
+  const auto attempts = f.one->ledger->OfPayment("ten_a", "pay_1");
+  REQUIRE(attempts->size() == 2);
+  CHECK(attempts->at(1).operation == (charge ? Operation::kRefund : Operation::kVoid));
+  CHECK(Approved(attempts->at(1)));
+  CHECK(f.Start(Fixture::Wanted(Operation::kVoid, "op_void")).attempt_id == attempts->at(1).attempt_id);
+  f.two->resolver->Tick();
+  CHECK(f.one->ledger->OfPayment("ten_a", "pay_1")->size() == 2);
+  CHECK(f.Outcomes() == 4);  // unknown, marked, approved, voided
+}
+
+TEST_CASE("A vault that is away does not hold up the answer; it is told as soon as it is back") {
+  Fixture f(Backend::kSqlite);
+  f.cards.away = true;
+  CHECK(Approved(f.Start(Fixture::Wanted(Operation::kAuthorise, "op_1"))));
+  CHECK(f.cards.WipedLevel("tok_pay_1") == 0);
+  f.two->resolver->Tick();
+  f.cards.away = false;
+  f.two->resolver->Tick();
+  CHECK(f.cards.WipedLevel("tok_pay_1") == 2);
+  CHECK(f.one->ledger->ToWipe(10)->empty());
+}
+
+TEST_CASE("Declined: the code goes, and the number too unless it is only the code or the date that is asked for again") {
+  Fixture f(Backend::kSqlite);
+  f.psp->Then(Script::kDecline);
+  const Attempt a = f.Start(Fixture::Wanted(Operation::kAuthorise, "op_1"));
+  CHECK(a.answer == Answer::kDeclined);
+  CHECK(a.instruction == Instruction::kOtherCard);
+  CHECK(f.cards.WipedLevel("tok_pay_1") == 2);
+}
+
+TEST_CASE("More attempts than the bound are refused before anything is committed") {
+  Fixture f(Backend::kSqlite, 1);
+  f.psp->Then(Script::kChargeAndHold);
+  f.Start(Fixture::Wanted(Operation::kAuthorise, "op_1"), {.wait = absl::ZeroDuration()});
+  auto refused = f.one->runner->Start(Fixture::Wanted(Operation::kAuthorise, "op_2", "pay_2"), {});
+  CHECK(absl::IsResourceExhausted(refused.status()));
+  CHECK(DetailOf(refused.status())->code == "adapter_busy");
+  CHECK(f.one->ledger->OfPayment("ten_a", "pay_2")->empty());
+  CHECK_FALSE(f.one->runner->Drain(absl::Now() + absl::Milliseconds(10)));
+  f.psp->Release();
+  CHECK(f.one->runner->Drain(absl::InfiniteFuture()));
+}
+
+TEST_CASE("Capture, refund in parts and void reach the PSP with the authorisation's reference") {
+  Fixture f(GENERATE(from_range(Backends())));
+  const Attempt a = f.Start(Fixture::Wanted(Operation::kAuthorise, "op_1"));
+  NewAttempt capture = Fixture::Wanted(Operation::kCapture, "op_2");
+  capture.amount_minor = 700;
+  const Attempt captured = f.Start(capture);
+  CHECK(Approved(captured));
+  CHECK(captured.target_reference == a.psp_reference);
+  NewAttempt refund = Fixture::Wanted(Operation::kRefund, "op_3");
+  refund.amount_minor = 300;
+  CHECK(Approved(f.Start(refund)));
+  CHECK(f.Start(Fixture::Wanted(Operation::kRefund, "op_4")).amount_minor == 400);
+  f.Start(Fixture::Wanted(Operation::kAuthorise, "op_5", "pay_2"));
+  CHECK(Approved(f.Start(Fixture::Wanted(Operation::kVoid, "op_6", "pay_2"))));
+}
+
+TEST_CASE("Credentials are sealed: the database's bytes do not hold them, another row's or tenant's do not open") {
+  Fixture f(GENERATE(from_range(Backends())));
+  Credentials credentials;
+  credentials.emplace("api_key", std::move(*secret::SecretBytes::CopyOf("sbx_super_secret_value")));
+  auto account = f.one->accounts->Put("ten_b", Mode::kTest, "sandbox", credentials, [](storage::Transaction& tx, const std::string& id) {
+    return AppendRecord(tx, {0, 1, "operator", "psp_account.put", "ten_b", id, ""});
+  });
+  REQUIRE(account.ok());
+  CHECK(account->fields == std::vector<std::string>{"api_key"});
+  auto opened = f.two->accounts->Open(account->account_id);
+  REQUIRE(opened.ok());
+  CHECK(secret::ConstantTimeEquals(opened->at("api_key"), credentials.at("api_key")));
+  REQUIRE(f.one->db->Write([&](storage::Transaction& tx) -> absl::Status {
+            auto rows = tx.Query("SELECT sealed FROM account WHERE account_id = $1", {account->account_id});
+            REQUIRE(rows.ok());
+            CHECK(rows->front().Bytes("sealed").find("super_secret") == std::string::npos);
+            // A ciphertext moved to another row.
+            return tx.Execute("UPDATE account SET sealed = $1 WHERE tenant_id = 'ten_a'", {storage::Blob{rows->front().Bytes("sealed")}}).status();
+          }).ok());
+  const auto theirs = f.one->accounts->List("ten_a", "", 10);
+  REQUIRE(theirs->size() == 1);
+  CHECK_FALSE(f.one->accounts->Open(theirs->front().account_id).ok());
+  CHECK(ListRecords(*f.one->db, 0, 10)->size() == 1);
+}
+
+}  // namespace
+}  // namespace flattone::gateway
