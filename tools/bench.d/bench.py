@@ -1,0 +1,91 @@
+"""Runs the benchmarks and writes docs/measurements/first-payment.{md,csv}. See tools/bench."""
+
+import csv
+import json
+import os
+import pathlib
+import platform
+import statistics
+import sys
+import tempfile
+import time
+
+TOP = pathlib.Path(__file__).resolve().parents[2]
+for folder in ("tools/lib", "tools/demo.d", "tests/support", "tools/bench.d"):
+    sys.path.insert(0, str(TOP / folder))
+
+import figures  # noqa: E402
+
+PAGE = TOP / "docs" / "measurements" / "first-payment.md"
+ORDER = ["forward", "masked", "dsp", "delay", "vault", "payments", "memory"]
+
+
+def steal():
+    fields = pathlib.Path("/proc/stat").read_text().split("\n", 1)[0].split()
+    return int(fields[8])
+
+
+def machine():
+    model = next((line.split(":", 1)[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")), "unknown")
+    return f"{os.cpu_count()} × {model}, Linux {platform.release()}"
+
+
+def median_rows(runs):
+    """One row per figure: the median over the runs of its value and of its peer's."""
+    rows = []
+    for row in runs[0]:
+        same = [r for run in runs for r in run if r["figure"] == row["figure"]]
+        merged = dict(row, value=statistics.median(r["value"] for r in same))
+        peers = [r["peer_value"] for r in same if r.get("peer_value") is not None]
+        merged["peer_value"] = statistics.median(peers) if peers else None
+        rows.append(merged)
+    return rows
+
+
+def write(rows, notes):
+    with open(PAGE.with_suffix(".csv"), "w", newline="") as file:
+        out = csv.writer(file)
+        out.writerow(["figure", "value", "unit", "peer", "peer_value", "command"])
+        for r in rows:
+            out.writerow([r["figure"], f"{r['value']:.4g}", r["unit"], r.get("peer") or "",
+                          "" if r.get("peer_value") is None else f"{r['peer_value']:.4g}", r["command"]])
+    lines = ["# The first payment, measured", "",
+             f"Made by `tools/bench` on {machine()}, release build, {time.strftime('%Y-%m-%d')}. The machine is small and shared: read "
+             "ratios, not absolutes. Medians of three runs unless said otherwise; raw rows in [first-payment.csv](first-payment.csv).", "",
+             "| figure | Flattone | peer | ratio |", "| --- | --- | --- | --- |"]
+    for r in rows:
+        peer = f"{r['peer']}: {r['peer_value']:.3g} {r['unit']}" if r.get("peer_value") is not None else ""
+        ratio = f"{r['value'] / r['peer_value']:.2f}" if r.get("peer_value") else ""
+        lines.append(f"| {r['figure']} | {r['value']:.3g} {r['unit']} | {peer} | {ratio} |")
+    lines += ["", "## How to read them", "", *(f"- {note}" for note in notes), ""]
+    PAGE.parent.mkdir(parents=True, exist_ok=True)
+    PAGE.write_text("\n".join(lines))
+
+
+def main():
+    arguments = [a for a in sys.argv[1:] if not a.startswith("--")]
+    quick = "--quick" in sys.argv
+    unknown = set(arguments) - set(ORDER)
+    if unknown:
+        sys.exit(f"bench: no figure '{sorted(unknown)[0]}'; one of: {' '.join(ORDER)}")
+    rows = []
+    with tempfile.TemporaryDirectory(prefix="flattone-bench-") as directory:
+        for name in arguments or ORDER:
+            function = getattr(figures, name)
+            runs = []
+            while len(runs) < (1 if quick or name in figures.ONCE else 3):
+                before, begin = steal(), time.monotonic()
+                result = function(pathlib.Path(directory) / f"{name}-{len(runs)}-{time.monotonic_ns()}")
+                stolen = (steal() - before) / (time.monotonic() - begin) / (os.cpu_count() or 1)
+                print(f"# {name}: run {len(runs) + 1}, {stolen:.1f} % stolen", file=sys.stderr)
+                runs.append(result)
+            for row in median_rows(runs):
+                print(json.dumps(row), flush=True)
+                rows.append(row)
+    if not quick and not arguments:
+        write(rows, figures.NOTES)
+        print(f"wrote {PAGE.relative_to(TOP)} and its CSV", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()
