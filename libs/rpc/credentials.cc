@@ -90,6 +90,10 @@ std::shared_ptr<grpc::Channel> Connect(const std::string& target, const ChannelO
       tls::ExternalCertificateVerifier::Create<PinServerUri>(IdentityUri(o.server, o.trust_domain)));
   grpc::ChannelArguments args;
   SetConnectionBehaviour(args, o.own_connection);
+  // The name that TLS indicates to the server: a list of addresses is none, so the first one stands for it.
+  if (const size_t comma = target.find(','); comma != std::string::npos) {
+    args.SetSslTargetNameOverride(target.substr(0, target.rfind(':', comma)));
+  }
   return grpc::CreateCustomChannel(TargetOf(target), tls::TlsCredentials(options), args);
 }
 
