@@ -13,6 +13,7 @@
 #include "libs/daemon/process.h"
 #include "libs/secret/arena.h"
 #include "libs/secret/hardening.h"
+#include "libs/storage/canary.h"
 #include "services/tokenisation-vault/config.h"
 #include "services/tokenisation-vault/grpc/admin_grpc.h"
 #include "services/tokenisation-vault/grpc/capture_grpc.h"
@@ -99,6 +100,7 @@ int main(int argc, char** argv) {
   config.vault.replica_id = RandomId(process.random(), "vlt");
   auto vault = Vault::Create({**database, **kek, process.random(), process.clock(), process.metrics(), process.log()}, config.vault);
   if (!vault.ok()) return Fail(process, vault.status());
+  if (auto status = storage::PlantCanary(**database, process.canary()); !status.ok()) return Fail(process, status);
   if (config.verify_audit) return PrintAuditVerdict((*vault)->audit());
 
   std::atomic<bool> accepting{false};
