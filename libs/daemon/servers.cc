@@ -13,7 +13,7 @@
 namespace flattone::daemon {
 namespace {
 
-constexpr int kMaxThreads = 64;               // of synchronous handlers
+constexpr int kMaxThreads = 256;  // of synchronous handlers: each call to a slow PSP holds one
 constexpr int kMaxStreamsPerConnection = 1000;
 constexpr char kReady[] = "ready";
 

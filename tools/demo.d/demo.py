@@ -158,10 +158,8 @@ class Demo:
     def masker_of_call(self):
         """The masker that has a stream with an open leg, by its own metrics."""
         def serving():
-            for masker in self.fleet_process.all("dtmf-masking"):
-                if any("legs" in name and value > 0 and "total" not in name for name, value in masker.metrics().items()):
-                    return masker
-            return None
+            maskers = self.fleet_process.all("dtmf-masking")
+            return next((m for m in maskers if m.metric("flattone_masking_legs_count") > 0), None)
         return self.wait(serving, 5, "a masker with the call's leg")
 
     def retype(self, call):

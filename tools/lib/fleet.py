@@ -288,7 +288,7 @@ class Fleet:
         return self.options(ADAPTER, self.common(ADAPTER, p) + [
             ("--database", self.databases[ADAPTER]), ("--vault-address", self.addresses(VAULT)), ("--replica-id?", p.name),
             ("--key-file|--kek-file?", self.key_file(ADAPTER)), ("--key-file-create|--create-kek?", True),
-            ("--psp", f"sandbox={url},stripe={url}"), ("--test-psp?", "sandbox,stripe"), ("--psp-ca", self.dir / "pki" / "public-ca.pem")]) + self.extra(ADAPTER)
+            ("--psp", f"sandbox={url},sandbox-stripe={url}"), ("--psp-ca", self.dir / "pki" / "public-ca.pem")]) + self.extra(ADAPTER)
 
     def _orchestrator(self, p):
         public = self.dir / "pki" / "public"
@@ -306,7 +306,13 @@ class Fleet:
     def _relay(self, p):
         return self.options(RELAY, self.common(RELAY, p) + [
             ("--orchestrator-address", self.addresses(ORCHESTRATOR)), ("--masker-addresses", self.addresses(MASKER)),
-            ("--relay-id?", p.name), ("--media-address|--media-addresses?", "127.0.0.1")]) + self.extra(RELAY)
+            ("--relay-id?", p.name), ("--media-address|--media-addresses?", self.media_addresses(p))]) + self.extra(RELAY)
+
+    def media_addresses(self, p):
+        """A loopback address of its own for each relay, so that two fleets never meet on a port; ::1 where there is IPv6."""
+        number = int(p.name.rsplit("-", 1)[1])
+        ipv6 = pathlib.Path("/proc/net/if_inet6")
+        return f"127.{20 + os.getpid() % 200}.{os.getpid() // 200 % 250}.{number}" + (",::1" if ipv6.exists() and ipv6.read_text() else "")
 
     def _psp(self, p):
         certificate = self.dir / "pki" / "sandbox-psp"
@@ -446,11 +452,12 @@ class Fleet:
         key = self.ctl("key", "create", "--tenant", tenant["id"], "--mode", mode, "--roles", roles, "--description", "made by tools/fleet")
         tenant.update(key=key["secret"], key_id=key["id"])
         if psp and self.all(ADAPTER):
-            field, prefix = {"sandbox": ("api_key", "sbx_"), "stripe": ("secret_key", "sk_test_")}[psp]
+            # The sandbox PSP answers in both dialects; the adapter knows the second one as "sandbox-stripe".
+            name, field, prefix = {"sandbox": ("sandbox", "api_key", "sbx_"), "stripe": ("sandbox-stripe", "secret_key", "sk_test_")}[psp]
             secret = self.dir / "secrets" / f"{tenant['id']}.{psp}"
             with open(os.open(secret, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
                 file.write(prefix + tenant["id"].replace("_", ""))
-            tenant["psp_account"] = self.ctl("psp", "put", "--tenant", tenant["id"], "--mode", mode, "--psp", psp,
+            tenant["psp_account"] = self.ctl("psp", "put", "--tenant", tenant["id"], "--mode", mode, "--psp", name,
                                              "--credential", f"{field}=@{secret}")["account_id"]
         self.tenants.append(tenant)
         self.ctl("edge", "put", "--edge", self.edge, "--tenants", ",".join(t["id"] for t in self.tenants))

@@ -94,6 +94,7 @@ Finder::Finder(const Wanted& wanted)
     uint16_t pair;
     std::memcpy(&pair, bytes.data() + anchor, 2);
     by_pair_[pair].push_back(i);
+    pairs_.set(pair);
   }
 }
 
@@ -171,8 +172,8 @@ void Finder::LookForPatterns(std::span<const uint8_t> bytes, uint64_t offset, Re
   for (size_t i = 0; i + 1 < bytes.size(); ++i) {
     uint16_t pair;
     std::memcpy(&pair, bytes.data() + i, 2);
-    const std::vector<uint32_t>& candidates = by_pair_[pair];
-    for (uint32_t candidate : candidates) {
+    if (!pairs_.test(pair)) continue;
+    for (uint32_t candidate : by_pair_[pair]) {
       const Pattern& pattern = patterns_[candidate];
       const size_t anchor = anchor_[candidate];
       if (i < anchor || i - anchor + pattern.bytes.size() > bytes.size()) continue;

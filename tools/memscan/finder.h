@@ -51,6 +51,7 @@ class Finder {
   std::vector<Pattern> patterns_;
   std::vector<size_t> anchor_;                  // of each pattern: where its rarest pair of bytes lies
   std::vector<std::vector<uint32_t>> by_pair_;  // patterns by that pair
+  std::bitset<65536> pairs_;                    // which pairs have any: small enough for the nearest cache
 };
 
 }  // namespace flattone::memscan

@@ -27,7 +27,13 @@ void Merge(const std::string& where, Result&& result, Report& report) {
   report.bytes += result.bytes;
 }
 
-// Which pages of the mapping are in memory or in swap; all, where the kernel does not say.
+// A page that is still what its file says: program text and the like, mapped private and not writable.
+bool IsFilePage(uint64_t entry, const Mapping& mapping) {
+  return (entry >> 61 & 1) != 0 && (mapping.access == "r-xp" || mapping.access == "r--p") && !mapping.name.empty() && mapping.name[0] == '/';
+}
+
+// Which pages of the mapping are in memory or in swap and may hold what the process made; all, where the kernel does
+// not say.
 std::vector<bool> HeldPages(int pagemap, const Mapping& mapping) {
   const size_t count = (mapping.end - mapping.begin) / kPage;
   std::vector<bool> held(count, false);
@@ -36,7 +42,7 @@ std::vector<bool> HeldPages(int pagemap, const Mapping& mapping) {
     const size_t wanted = std::min(entries.size(), count - done);
     const ssize_t got = pread(pagemap, entries.data(), wanted * 8, static_cast<off_t>((mapping.begin / kPage + done) * 8));
     if (got <= 0) return std::vector<bool>(count, true);
-    for (size_t i = 0; i < static_cast<size_t>(got) / 8; ++i) held[done + i] = (entries[i] >> 62) != 0;
+    for (size_t i = 0; i < static_cast<size_t>(got) / 8; ++i) held[done + i] = (entries[i] >> 62) != 0 && !IsFilePage(entries[i], mapping);
     done += static_cast<size_t>(got) / 8;
   }
   return held;

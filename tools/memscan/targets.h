@@ -32,7 +32,8 @@ struct Report {
   uint64_t bytes = 0;
 };
 
-// All pages that the process holds, whatever their protection (locked arenas and guard pages too), while it runs on.
+// All pages that the process holds, whatever their protection (locked arenas and guard pages too), while it runs on;
+// but not those of read-only private mappings of a file that are still what the file says.
 // PERMISSION_DENIED where ptrace would be refused: a card-zone process can be read by root only.
 absl::StatusOr<Report> ScanProcess(pid_t pid, const Finder& finder);
 // The bytes of a file, deleted rows of a database included.

@@ -26,10 +26,10 @@ bool MayPass(const absl::Status& status) {
 
 }  // namespace
 
-std::shared_ptr<KeySender> KeySender::Create(CaptureRef capture, KeySenderLimits limits, VaultLink& link, Random& random,
-                                             const Clock& clock, Listener listener) {
+std::shared_ptr<KeySender> KeySender::Create(CaptureRef capture, KeySenderLimits limits, std::shared_ptr<VaultLink> link,
+                                             Random& random, const Clock& clock, Listener listener) {
   return std::shared_ptr<KeySender>(
-      new KeySender(std::move(capture), limits, link, random, clock, std::move(listener)));
+      new KeySender(std::move(capture), limits, std::move(link), random, clock, std::move(listener)));
 }
 
 void KeySender::Open() {
@@ -37,7 +37,7 @@ void KeySender::Open() {
     opening_since_ = clock_.MonotonicNanos();
     delay_ = limits_.first_retry;
   }
-  link_.GetCaptureKey(capture_, std::min(limits_.attempt, limits_.open_bound),
+  link_->GetCaptureKey(capture_, std::min(limits_.attempt, limits_.open_bound),
                       [self = shared_from_this()](const absl::Status& status, const VaultLink::CaptureKey& key) {
                         self->OnOpened(status, key);
                       });
@@ -54,10 +54,11 @@ void KeySender::OnOpened(const absl::Status& status, const VaultLink::CaptureKey
       open_ = true;
     }
   } else if (MayPass(status) && Age(opening_since_) + delay_ < limits_.open_bound) {
-    link_.After(NextDelay(), [self = shared_from_this()] { self->Open(); });
+    link_->After(NextDelay(), [self = shared_from_this()] { self->Open(); });
     return;
   }
-  if (listener_.opened) listener_.opened(result);
+  const auto opened = listener_.opened;  // the listener may detach while it is told
+  if (opened) opened(result);
 }
 
 void KeySender::Send(const char* symbol, uint32_t onset) {
@@ -84,7 +85,7 @@ void KeySender::Next() {
   }
   in_flight_ = !queue_.empty();
   if (!in_flight_) return;
-  link_.SubmitKey(capture_, queue_.front().key, limits_.attempt,
+  link_->SubmitKey(capture_, queue_.front().key, limits_.attempt,
                   [self = shared_from_this()](const absl::Status& status) { self->OnSubmitted(status); });
 }
 
@@ -93,7 +94,8 @@ void KeySender::OnSubmitted(const absl::Status& status) {
     const Waiting done = std::move(queue_.front());
     queue_.pop_front();
     delay_ = limits_.first_retry;
-    if (listener_.delivered) listener_.delivered(done.key.onset, Age(done.since));
+    const auto delivered = listener_.delivered;
+    if (delivered) delivered(done.key.onset, Age(done.since));
     return Next();
   }
   if (!MayPass(status)) {
@@ -104,7 +106,7 @@ void KeySender::OnSubmitted(const absl::Status& status) {
     return Next();
   }
   if (listener_.retried) listener_.retried();
-  link_.After(NextDelay(), [self = shared_from_this()] { self->Next(); });
+  link_->After(NextDelay(), [self = shared_from_this()] { self->Next(); });
 }
 
 void KeySender::DropFront(const absl::Status& why) {
@@ -114,7 +116,8 @@ void KeySender::DropFront(const absl::Status& why) {
 }
 
 void KeySender::Lost(uint32_t onset, const absl::Status& why) {
-  if (listener_.lost) listener_.lost(onset, why);
+  const auto lost = listener_.lost;
+  if (lost) lost(onset, why);
 }
 
 absl::Duration KeySender::NextDelay() {

@@ -36,8 +36,8 @@ class KeySender : public std::enable_shared_from_this<KeySender> {
     std::function<void()> retried;
   };
 
-  static std::shared_ptr<KeySender> Create(CaptureRef capture, KeySenderLimits limits, VaultLink& link, Random& random,
-                                           const Clock& clock, Listener listener);
+  static std::shared_ptr<KeySender> Create(CaptureRef capture, KeySenderLimits limits, std::shared_ptr<VaultLink> link,
+                                           Random& random,                                            const Clock& clock, Listener listener);
 
   // Fetches the capture's key; `opened` tells, after retries within the bound.
   void Open();
@@ -48,8 +48,9 @@ class KeySender : public std::enable_shared_from_this<KeySender> {
   bool idle() const { return queue_.empty(); }
 
  private:
-  KeySender(CaptureRef capture, KeySenderLimits limits, VaultLink& link, Random& random, const Clock& clock, Listener listener)
-      : capture_(std::move(capture)), limits_(limits), link_(link), random_(random), clock_(clock),
+  KeySender(CaptureRef capture, KeySenderLimits limits, std::shared_ptr<VaultLink> link, Random& random, const Clock& clock,
+            Listener listener)
+      : capture_(std::move(capture)), limits_(limits), link_(std::move(link)), random_(random), clock_(clock),
         listener_(std::move(listener)) {}
   struct Waiting {
     VaultLink::SealedKey key;
@@ -65,7 +66,7 @@ class KeySender : public std::enable_shared_from_this<KeySender> {
 
   const CaptureRef capture_;
   const KeySenderLimits limits_;
-  VaultLink& link_;
+  const std::shared_ptr<VaultLink> link_;
   Random& random_;
   const Clock& clock_;
   Listener listener_;

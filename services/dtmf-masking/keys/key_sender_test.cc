@@ -43,7 +43,7 @@ class HandVault final : public VaultLink {
 
 struct Fixture {
   Fixture() {
-    sender = KeySender::Create({"ten_a", "cap_b", 7, ""}, {}, vault, random, clock,
+    sender = KeySender::Create({"ten_a", "cap_b", 7, ""}, {}, {std::shared_ptr<void>(), &vault}, random, clock,
                                {.opened = [this](const absl::Status& s) { opened.push_back(s); },
                                 .delivered = [this](uint32_t onset, absl::Duration) { delivered.push_back(onset); },
                                 .lost = [this](uint32_t onset, const absl::Status&) { lost.push_back(onset); }});

@@ -1,0 +1,163 @@
+"""A tenant sees its own only, and every RPC answers only to those whom the identity table names."""
+
+import pathlib
+import subprocess
+import sys
+import time
+
+import grpc
+import pytest
+
+from fleet import ADAPTER, MASKER, ORCHESTRATOR, RELAY, TOP, VAULT
+from world import Problem
+
+# Who may call what, written down a second time from the design: the code's table has to agree with it.
+ALLOWED = {
+    "flattone.media.v1.MediaService": {"edge/demo"},
+    "flattone.media.v1.SecureMediaService": {"session-orchestration"},
+    "flattone.masking.v1.MaskingService": {"media-relay"},
+    "flattone.vault.v1.CaptureService": {"session-orchestration"},
+    "flattone.vault.v1.KeyIntakeService": {"dtmf-masking"},
+    "flattone.vault.v1.CardReleaseService": {"gateway-adapter"},
+    "flattone.vault.v1.VaultAdminService": {"operator"},
+    "flattone.gateway.v1.PaymentGatewayService": {"session-orchestration"},
+    "flattone.gateway.v1.GatewayAdminService": {"operator"},
+    "flattone.session.v1.FleetService": {"media-relay"},
+    "flattone.session.v1.SessionAdminService": {"operator"},
+}
+HOSTS = {"media": RELAY, "masking": MASKER, "vault": VAULT, "gateway": ADAPTER, "session": ORCHESTRATOR}
+IDENTITIES = ["media-relay", "dtmf-masking", "tokenisation-vault", "gateway-adapter", "session-orchestration", "operator", "edge/demo"]
+
+
+@pytest.fixture(scope="module")
+def methods(tmp_path_factory):
+    """Every RPC of the contracts: (service, method, client streams)."""
+    out = tmp_path_factory.mktemp("protos") / "all.binpb"
+    site = next(pathlib.Path(p) for p in sys.path if p.endswith("site-packages"))
+    protos = [str(p) for p in (TOP / "proto").rglob("*.proto")]
+    subprocess.run([sys.executable, "-m", "grpc_tools.protoc", f"-I{TOP / 'proto'}", f"-I{site}", "--include_imports",
+                    f"--descriptor_set_out={out}", *protos], check=True)
+    from google.protobuf.descriptor_pb2 import FileDescriptorSet
+    found = []
+    for file in FileDescriptorSet.FromString(out.read_bytes()).file:
+        for service in file.service:
+            for method in service.method:
+                found.append((f"{file.package}.{service.name}", method.name, method.client_streaming))
+    return found
+
+
+def attempt(channel, service, method, streaming, seconds=3):
+    path = f"/{service}/{method}"
+    try:
+        if streaming:
+            call = channel.stream_stream(path)(iter([b""]), timeout=seconds)
+        else:
+            call = channel.unary_stream(path)(b"", timeout=seconds)
+        next(iter(call), None)
+        return grpc.StatusCode.OK
+    except grpc.RpcError as error:
+        return error.code()
+
+
+def test_every_rpc_with_every_identity(sqlite_world, methods):
+    pki = sqlite_world.fleet.dir / "pki"
+    ca = (pki / "ca.pem").read_bytes()
+    wrong, tried = [], 0
+    for identity in IDENTITIES:
+        stem = identity.replace("/", "-")
+        credentials = grpc.ssl_channel_credentials(ca, (pki / f"{stem}.key").read_bytes(), (pki / f"{stem}.pem").read_bytes())
+        channels = {name: grpc.secure_channel(f"localhost:{sqlite_world.fleet[binary].ports['grpc']}", credentials)
+                    for name, binary in HOSTS.items()}
+        for service, method, streaming in methods:
+            if service == "flattone.session.v1.SessionService":
+                continue  # the public API: its credential is a key, tested below
+            code = attempt(channels[service.split(".")[1]], service, method, streaming)
+            allowed = identity in ALLOWED[service]
+            tried += 1
+            if (code == grpc.StatusCode.PERMISSION_DENIED) == allowed:
+                wrong.append(f"{identity} {service}.{method}: {code}")
+        for channel in channels.values():
+            channel.close()
+    assert wrong == []
+    assert tried >= 7 * 40
+
+
+def test_without_a_client_certificate_no_internal_port_answers(sqlite_world, methods):
+    ca = (sqlite_world.fleet.dir / "pki" / "ca.pem").read_bytes()
+    for name, binary in HOSTS.items():
+        with grpc.secure_channel(f"localhost:{sqlite_world.fleet[binary].ports['grpc']}", grpc.ssl_channel_credentials(ca)) as channel:
+            service, method, streaming = next(m for m in methods if m[0].startswith(f"flattone.{name}."))
+            assert attempt(channel, service, method, streaming) == grpc.StatusCode.UNAVAILABLE
+
+
+def test_the_public_listener_serves_no_internal_rpc(sqlite_world, methods):
+    end = sqlite_world.fleet.endpoints()
+    ca = open(end["public_ca"], "rb").read()
+    port = end["public_grpc"][0].rsplit(":", 1)[1]
+    with grpc.secure_channel(f"localhost:{port}", grpc.ssl_channel_credentials(ca)) as channel:
+        for service, method, streaming in methods:
+            code = attempt(channel, service, method, streaming)
+            expected = grpc.StatusCode.UNAUTHENTICATED if service.endswith(".SessionService") else grpc.StatusCode.UNIMPLEMENTED
+            assert code == expected, f"{service}.{method}"
+
+
+@pytest.fixture(scope="module")
+def other(sqlite_world):
+    """Tenant B and its API."""
+    tenant = sqlite_world.fleet.add_tenant("Other shop")
+    return tenant, sqlite_world.api_of(tenant)
+
+
+def test_another_tenant_starting_a_capture_on_a_live_call_finds_nothing_and_changes_nothing(sqlite_world, other):
+    world = sqlite_world
+    call = world.call()
+    session = world.session(call, api=other[1])
+    with pytest.raises(Problem) as theirs:
+        session.start()
+    unknown = world.session("no-such-call", api=other[1])
+    with pytest.raises(Problem) as nothing:
+        unknown.start()
+    assert theirs.value.status == nothing.value.status == 404
+    assert theirs.value.problem["code"] == nothing.value.problem["code"] == "call_not_found"
+    time.sleep(0.5)
+    statistics = call.hang_up()
+    assert statistics["relay"]["caller_to_agent"].get("frames_masked", 0) == 0
+
+
+def test_another_tenants_objects_do_not_exist(sqlite_world, other):
+    world, (_, api) = sqlite_world, other
+    call, session, _ = world.ready_session()
+    payment = session.pay()
+    for path in (f"/v1/sessions/{session.id}", f"/v1/sessions/{session.id}/events", f"/v1/payments/{payment['id']}",
+                 f"/v1/webhookEndpoints/{world.endpoint['id']}", f"/v1/webhookEndpoints/{world.endpoint['id']}/deliveries"):
+        with pytest.raises(Problem) as refused:
+            api.get(path)
+        assert refused.value.status == 404, path
+    for action in ("startCapture", "pay", "cancel", "end"):
+        with pytest.raises(Problem) as refused:
+            api.post(f"/v1/sessions/{session.id}:{action}")
+        assert refused.value.status == 404, action
+    for action in ("capture", "void", "refund"):
+        with pytest.raises(Problem) as refused:
+            api.post(f"/v1/payments/{payment['id']}:{action}")
+        assert refused.value.status == 404, action
+    text = str([api.get("/v1/sessions"), api.get("/v1/payments"), api.get("/v1/events")])
+    assert session.id not in text and payment["id"] not in text
+    call.hang_up()
+
+
+def test_a_revoked_key_is_refused_within_five_seconds(sqlite_world):
+    world = sqlite_world
+    tenant = world.fleet.add_tenant("Shop that loses its key")
+    api = world.api_of(tenant)
+    api.get("/v1/sessions")
+    world.fleet.ctl("key", "revoke", "--key", tenant["key_id"])
+    end = time.monotonic() + 5
+    while True:
+        try:
+            api.get("/v1/sessions")
+        except Problem as refused:
+            assert refused.status == 401
+            break
+        assert time.monotonic() < end, "a revoked key was still accepted after five seconds"
+        time.sleep(0.1)
