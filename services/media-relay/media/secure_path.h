@@ -1,0 +1,128 @@
+// The caller→agent direction while it is secure: nothing leaves but what a masker gave back, or comfort tone.
+//
+// Each sound frame is timed from its arrival: not back within `deadline` means comfort tone in its place, and the
+// late answer is dropped and counted. At most `unanswered_samples` of sound wait for an answer; after `stall` without
+// one the path says so (the hop moves the leg to a second masker). An answer tells that the frames sent before
+// it will not be answered. Lost packets stay lost; a packet whose successor has left is dropped.
+// Made before the relay turns secure, so that turning cannot fail for memory. Pure; the shard's thread.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <optional>
+
+#include "libs/rtp/packet.h"
+#include "services/media-relay/media/comfort_tone.h"
+#include "services/media-relay/media/direction.h"
+#include "services/media-relay/media/hop_link.h"
+
+namespace flattone::relay {
+
+struct SecureLimits {
+  int64_t deadline_ns = 15'000'000;
+  int64_t stall_ns = 100'000'000;
+  int64_t open_ns = 2'000'000'000;      // a leg that was not opened in this time is tried elsewhere
+  int64_t forget_ns = 200'000'000;      // a masker discards frames of this age
+  uint32_t unanswered_samples = 480;    // 60 ms
+  uint32_t silence_samples = 800;       // comfort begins as silence and becomes the flat tone after 100 ms
+  uint32_t settle_samples = 1600;       // a leg that was quiet when stop was asked: masked sound to hear before it opens
+};
+
+class SecurePath {
+ public:
+  struct Config {
+    uint32_t leg = 0;
+    dsp::Law law = dsp::Law::kMu;
+    uint8_t payload_type = 0;
+    uint16_t samples = 160;
+    std::shared_ptr<const ComfortTone> tone;
+    SecureLimits limits;
+  };
+  // One frame's time limit, kept by the shard in arrival order.
+  struct Due {
+    int64_t at = 0;
+    uint32_t leg = 0;
+    uint32_t order = 0;
+  };
+
+  SecurePath(const Config& config, int64_t now, SpscRing<ToHop>& to_hop);
+
+  // What the packet caused besides output.
+  struct Result {
+    std::optional<Due> due;
+    bool codec_changed = false;
+  };
+  // A packet of this direction that has passed the source check.
+  Result OnRtp(const Way& way, const rtp::PacketView& packet, const PayloadMap& payloads);
+  // A new SSRC: the leg is opened anew, comfort tone until then.
+  void OnNewSource(const Way& way);
+  void OnMasked(const Way& way, const FromHop& answer);
+  void OnDue(const Way& way, const Due& due);
+  void OnOpened(const Way& way);
+  void OnLost(const Way& way);
+  void OnKeyStarted() { quiet_ = false; }
+  void OnQuiet() { quiet_ = true; quiet_since_stop_ = true; }
+  // Looks for a stall; call every 20 ms or so.
+  void Scan(const Way& way);
+
+  void AskStop();
+  void WithdrawStop() { stop_asked_ = false; }
+  bool stop_asked() const { return stop_asked_; }
+  // Stop was asked and the masker has heard enough quiet since.
+  bool MayOpen() const;
+  // Everything that waits leaves as comfort tone.
+  void Flush(const Way& way);
+
+  uint32_t leg() const { return config_.leg; }
+  bool opened() const { return opened_; }
+  dsp::Law law() const { return config_.law; }
+
+ private:
+  struct Frame {
+    FrameKind kind = FrameKind::kAudio;
+    bool marker = false;
+    bool left = false;  // as comfort tone, its answer still to come
+    uint8_t payload_type = 0;
+    uint16_t sequence = 0;
+    uint16_t samples = 0;
+    uint16_t octets = 0;  // of the packet's payload
+    uint32_t timestamp = 0;
+    uint32_t order = 0;
+    int64_t arrived = 0;
+  };
+  static constexpr size_t kFrames = 32;
+
+  Result TakePayload(const Way& way, const rtp::PacketView& packet, PayloadKind kind, uint8_t payload_type,
+                     std::span<const uint8_t> payload, const PayloadMap& payloads);
+  Result TakeRedundancy(const Way& way, const rtp::PacketView& packet, const PayloadMap& payloads);
+  Result TakeAudio(const Way& way, const Frame& frame, PayloadKind kind, std::span<const uint8_t> payload);
+  Result Submit(const Way& way, Frame frame, uint32_t event_clock_rate, std::span<const uint8_t> payload);
+  bool SendFrame(const Frame& frame, uint32_t event_clock_rate, bool redundant, std::span<const uint8_t> payload);
+  bool Late(const Way& way, uint16_t sequence) const;
+  void ComfortNow(const Way& way, const Frame& frame, obs::Counter& reason);
+  void Comfort(const Way& way, const Frame& frame);
+  void Leave(const Way& way, const Frame& frame, uint8_t payload_type, uint32_t timestamp, std::span<const uint8_t> sound);
+  uint32_t Unanswered() const;
+  Frame* Oldest() { return size_ == 0 ? nullptr : &frames_[first_]; }
+  Frame& At(size_t index) { return frames_[(first_ + index) % kFrames]; }
+  const Frame& At(size_t index) const { return frames_[(first_ + index) % kFrames]; }
+  void PopOldest();
+  void Signal(ToHop::Type type);
+
+  Config config_;
+  SpscRing<ToHop>& to_hop_;
+  std::array<Frame, kFrames> frames_;  // in the order sent
+  size_t first_ = 0, size_ = 0;
+  uint32_t order_ = 0;
+  bool opened_ = false;
+  int64_t waiting_since_ = 0;  // since when it wants to be opened
+  bool stop_asked_ = false;
+  bool quiet_ = false;
+  bool quiet_since_stop_ = false;
+  uint32_t heard_since_stop_ = 0;
+  uint32_t comfort_run_ = 0;
+  uint8_t foreign_payload_type_ = 0xff;  // the other codec that was reported last
+};
+
+}  // namespace flattone::relay
