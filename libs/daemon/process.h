@@ -53,7 +53,8 @@ struct ProcessSpec {
 };
 
 struct Hooks {
-  // Servers are bound and answering, ports are known; readiness is not announced yet. An error ends the process.
+  // Servers are bound and answering, ports are known; readiness is not announced yet. An error ends the process,
+  // by way of `drain` and `stop`.
   std::function<absl::Status()> started;
   // SIGTERM came and readiness is off: finish or hand over work, end streams, return before `deadline`.
   std::function<void(absl::Time deadline)> drain;

@@ -14,7 +14,7 @@ sys.path.insert(0, str(TOP / "tools" / "lib"))
 from fleet import Fleet, FleetError  # noqa: E402
 
 # Announces the ports that it was given (or some), tells its flags, drains on SIGTERM.
-STAND_IN = r'''#!/usr/bin/env python3
+STAND_IN = r'''#!/usr/bin/python3 -IS
 import ctypes, json, os, pathlib, signal, sys
 name = pathlib.Path(sys.argv[0]).name
 ctypes.CDLL(None).prctl(15, name.encode()[:15], 0, 0, 0)
@@ -46,7 +46,7 @@ while True:
     signal.pause()
 '''
 # Remembers how it was called; a secret must come from a file.
-CTL = r'''#!/usr/bin/env python3
+CTL = r'''#!/usr/bin/python3 -IS
 import json, pathlib, sys
 with open(pathlib.Path(__file__).parent / "calls", "a") as calls:
     calls.write(" ".join(sys.argv[1:]) + "\n")
