@@ -6,57 +6,79 @@
 #include "libs/dsp/level.h"
 
 namespace flattone::dsp {
+namespace {
+
+// A hop turns a tone of f Hz by f/400 of a circle: all phases at the start of a hop are 400ths.
+constexpr int kPeriod = kSampleRate / ToneBank::kHop;
+
+struct Circle {
+  std::array<float, kPeriod> cosine, sine;
+  Circle() {
+    for (int i = 0; i < kPeriod; ++i) {
+      const double angle = -2.0 * std::numbers::pi * i / kPeriod;
+      cosine[i] = static_cast<float>(std::cos(angle));
+      sine[i] = static_cast<float>(std::sin(angle));
+    }
+  }
+};
+const Circle& TheCircle() {
+  static const Circle circle;
+  return circle;
+}
+
+}  // namespace
 
 ToneBank::ToneBank(std::span<const int> frequencies)
-    : size_(static_cast<int>(frequencies.size())), padded_((size_ + 7) & ~7),
-      frequencies_(frequencies.begin(), frequencies.end()) {
-  turn_re_.assign(kHop * padded_, 0);
-  turn_im_.assign(kHop * padded_, 0);
-  ring_re_.assign(kMaxHops * padded_, 0);
-  ring_im_.assign(kMaxHops * padded_, 0);
-  base_.assign(size_, 0);
-  for (int k = 0; k < kHop; ++k) {
-    for (int f = 0; f < size_; ++f) {
+    : size_(static_cast<int>(frequencies.size())), groups_((size_ + kLanes - 1) / kLanes),
+      frequencies_(frequencies.begin(), frequencies.end()), turn_(groups_ * kHop), ring_(groups_ * kMaxHops) {
+  frequencies_.resize(groups_ * kLanes, 0);
+  for (int f = 0; f < size_; ++f) {
+    for (int k = 0; k < kHop; ++k) {
       const double angle = -2.0 * std::numbers::pi * frequencies_[f] * k / kSampleRate;
-      turn_re_[k * padded_ + f] = static_cast<float>(std::cos(angle));
-      turn_im_[k * padded_ + f] = static_cast<float>(std::sin(angle));
+      Lanes& turn = turn_[f / kLanes * kHop + k];
+      turn.re[f % kLanes] = static_cast<float>(std::cos(angle));
+      turn.im[f % kLanes] = static_cast<float>(std::sin(angle));
     }
   }
 }
 
 void ToneBank::Push(std::span<const int16_t> hop) {
-  float* re = &ring_re_[next_ * padded_];
-  float* im = &ring_im_[next_ * padded_];
-  for (int f = 0; f < padded_; ++f) re[f] = im[f] = 0;
+  std::array<float, kHop> samples;
   double energy = 0;
   for (int k = 0; k < kHop; ++k) {
-    const float sample = hop[k];
-    energy += static_cast<double>(sample) * sample;
-    const float* turn_re = &turn_re_[k * padded_];
-    const float* turn_im = &turn_im_[k * padded_];
-    for (int f = 0; f < padded_; ++f) {
-      re[f] += sample * turn_re[f];
-      im[f] += sample * turn_im[f];
-    }
+    samples[k] = hop[k];
+    energy += static_cast<double>(samples[k]) * samples[k];
   }
-  for (int f = 0; f < size_; ++f) {  // turn the hop's sums to the absolute phase
-    const float angle = static_cast<float>(-2.0 * std::numbers::pi * base_[f]);
-    const float c = std::cos(angle), s = std::sin(angle);
-    const float r = re[f], i = im[f];
-    re[f] = r * c - i * s;
-    im[f] = r * s + i * c;
-    base_[f] += static_cast<double>(frequencies_[f] * kHop % kSampleRate) / kSampleRate;
-    if (base_[f] >= 1.0) base_[f] -= 1.0;
+  const Circle& circle = TheCircle();
+  for (int g = 0; g < groups_; ++g) {
+    Lanes sum;
+    const Lanes* turn = &turn_[g * kHop];
+    for (int k = 0; k < kHop; ++k) {
+      for (int l = 0; l < kLanes; ++l) sum.re[l] += samples[k] * turn[k].re[l];
+      for (int l = 0; l < kLanes; ++l) sum.im[l] += samples[k] * turn[k].im[l];
+    }
+    Lanes& out = ring_[next_ * groups_ + g];
+    for (int l = 0; l < kLanes; ++l) {  // to the absolute phase
+      const int phase = frequencies_[g * kLanes + l] * hops_ % kPeriod;
+      const float c = circle.cosine[phase], s = circle.sine[phase];
+      out.re[l] = sum.re[l] * c - sum.im[l] * s;
+      out.im[l] = sum.re[l] * s + sum.im[l] * c;
+    }
   }
   energy_[next_] = energy;
   next_ = (next_ + 1) % kMaxHops;
+  hops_ = (hops_ + 1) % kPeriod;
 }
 
 void ToneBank::Tones(int hops, std::span<std::complex<float>> out) const {
-  for (int f = 0; f < size_; ++f) out[f] = 0;
-  for (int h = 1; h <= hops; ++h) {
-    const int at = ((next_ - h + kMaxHops) % kMaxHops) * padded_;
-    for (int f = 0; f < size_; ++f) out[f] += std::complex<float>(ring_re_[at + f], ring_im_[at + f]);
+  for (int g = 0; g < groups_; ++g) {
+    Lanes sum;
+    for (int h = 1; h <= hops; ++h) {
+      const Lanes& part = ring_[(next_ - h + kMaxHops) % kMaxHops * groups_ + g];
+      for (int l = 0; l < kLanes; ++l) sum.re[l] += part.re[l];
+      for (int l = 0; l < kLanes; ++l) sum.im[l] += part.im[l];
+    }
+    for (int l = 0; l < kLanes && g * kLanes + l < size_; ++l) out[g * kLanes + l] = {sum.re[l], sum.im[l]};
   }
 }
 

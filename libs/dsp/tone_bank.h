@@ -34,14 +34,19 @@ class ToneBank {
   int size() const { return size_; }
 
  private:
+  // Eight frequencies side by side: what the compiler turns into two SSE or one AVX register.
+  static constexpr int kLanes = 8;
+  struct alignas(32) Lanes {
+    std::array<float, kLanes> re{}, im{};
+  };
   int size_;
-  int padded_;
+  int groups_;
   int next_ = 0;                 // ring position of the next hop
-  std::vector<float> turn_re_, turn_im_;    // e^{-iωk}, k < kHop: [k][frequency]
+  int hops_ = 0;                 // hops so far, modulo the phase's period
   std::vector<int> frequencies_;
-  std::vector<float> ring_re_, ring_im_;    // [hop][frequency]
+  std::vector<Lanes> turn_;      // e^{-iωk}, k < kHop: [group][k]
+  std::vector<Lanes> ring_;      // partial sums, absolute phase: [hop][group]
   std::array<double, kMaxHops> energy_{};
-  std::vector<double> base_;     // phase at the start of the next hop, as turns in [0,1)
 };
 
 }  // namespace flattone::dsp

@@ -23,13 +23,16 @@ constexpr int kMostUnknownHops = 32;
 constexpr int kLeastKnown = 120;
 constexpr int kWindowAge = 120;  // an onset is about this old when the first clean window ends
 
+// std::abs of a complex number guards against overflow, at ten times the cost.
+float Length(std::complex<float> z) { return std::sqrt(std::norm(z)); }
+
 // Mean square of a tone from its sums over two halves, corrected for what the offset cost; offset in Hz.
 double PowerOf(std::complex<float> older, std::complex<float> newer, double* offset) {
   constexpr double kSeconds = kHalf * 20.0 / dsp::kSampleRate;
   *offset = std::arg(newer * std::conj(older)) / (2 * std::numbers::pi * kSeconds);
   const double x = std::numbers::pi * *offset * kSeconds;
   const double loss = std::abs(x) < 1e-3 ? 1.0 : std::sin(x) / x;
-  const double amplitude = (std::abs(older) + std::abs(newer)) / (kHalf * 20.0) / loss;
+  const double amplitude = (Length(older) + Length(newer)) / (kHalf * 20.0) / loss;
   return amplitude * amplitude / 2;
 }
 
@@ -80,8 +83,11 @@ DigitDetector::Reading DigitDetector::Read() {
   Reading r;
   const auto strongest = [this](int first) {
     int best = first;
+    float most = -1;
     for (int i = first; i < first + 4; ++i) {
-      if (std::abs(older_[i]) + std::abs(newer_[i]) > std::abs(older_[best]) + std::abs(newer_[best])) best = i;
+      const float length = Length(older_[i]) + Length(newer_[i]);
+      if (length > most) best = i;
+      most = std::max(most, length);
     }
     return best;
   };
