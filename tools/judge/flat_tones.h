@@ -12,7 +12,7 @@ struct FlatToneHeard {
   int64_t length = 0;  // samples
 };
 
-// Stretches of at least 40 ms in which `hz` holds nine tenths of the sound, above −35 dBm0.
+// Stretches of at least 35 ms in which `hz` is all but 1.5 % of the sound, at one level above −35 dBm0.
 std::vector<FlatToneHeard> FindFlatTones(std::span<const int16_t> sound, double hz);
 
 }  // namespace flattone::judge
