@@ -160,7 +160,7 @@ void CallTable::Install(Call& call, SecureState state, const sdp::Codec& codec, 
 void CallTable::FinishStart(Call& call, const absl::Status& status, std::vector<std::function<void()>>& later) {
   SecureState& state = *call.secure;
   std::vector<SecureDone> waiting = std::exchange(state.waiting, {});
-  absl::StatusOr<SecureReply> reply = status;
+  absl::StatusOr<SecureReply> reply = SecureReply{};
   if (status.ok()) {
     state.opened = true;
     reply = SecureReply{state.stopping ? SecureMode::kStopping : SecureMode::kSecure, state.codec};
@@ -169,6 +169,7 @@ void CallTable::FinishStart(Call& call, const absl::Status& status, std::vector<
       ++call.captures;
     }
   } else {
+    reply = status;
     meters_.start_failed.Add();
     log_.Warn(state.request.trace, "capture not started", {{"call", call.id}, {"capture", state.capture_id}, {"status", status}});
     if (state.was_secure) {

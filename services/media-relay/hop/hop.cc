@@ -50,7 +50,7 @@ GrpcMaskerHop::GrpcMaskerHop(std::vector<Masker> maskers, const Clock& clock, Ho
     : clock_(clock), meters_(meters), log_(log) {
   for (Masker& masker : maskers) {
     if (streams_.size() == kStreams) break;
-    streams_.push_back(std::make_unique<MaskerStream>(masker.name, masker.channel, queue_));
+    streams_.push_back(std::make_unique<MaskerStream>(masker.name, masker.channel, queue_, live_calls_));
   }
 }
 
@@ -66,12 +66,14 @@ void GrpcMaskerHop::Stop() {
   stopping_ = true;
   thread_.join();
   for (auto& stream : streams_) stream->Abandon(INT64_MAX / 2);
-  queue_.Shutdown();
   void* tag = nullptr;
   bool ok = false;
-  while (queue_.Next(&tag, &ok)) {
+  while (live_calls_ > 0 && queue_.Next(&tag, &ok)) {
     MaskerStream* stream = nullptr;
     MaskerStream::Complete(static_cast<MaskerStream::Tag*>(tag), false, 0, &stream);
+  }
+  queue_.Shutdown();
+  while (queue_.Next(&tag, &ok)) {
   }
 }
 
@@ -319,9 +321,15 @@ void GrpcMaskerHop::FlushStreams(int64_t now) {
 
 void GrpcMaskerHop::TakeMessage(MaskerStream* stream, int64_t now) {
   masking::MaskResponse& message = stream->message();
-  // An opening comes before the frames that it allows, whatever the order on the wire.
-  for (const masking::LegEvent& event : message.events()) TakeEvent(event);
+  // An opening comes before the frames that it allows, what was heard in frames behind them.
+  const auto opening = [](const masking::LegEvent& event) { return event.kind() == masking::LEG_EVENT_KIND_OPENED; };
+  for (const masking::LegEvent& event : message.events()) {
+    if (opening(event)) TakeEvent(event);
+  }
   for (const masking::MaskedFrame& frame : message.frames()) TakeMasked(frame);
+  for (const masking::LegEvent& event : message.events()) {
+    if (!opening(event)) TakeEvent(event);
+  }
   if (message.sent_ns() != 0) {
     meters_.turnaround_seconds.Observe(static_cast<double>(now - static_cast<int64_t>(message.sent_ns())) * 1e-9);
   }

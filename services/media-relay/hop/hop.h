@@ -102,6 +102,7 @@ class GrpcMaskerHop final : public MaskerHop {
   std::vector<Shard> shards_;
   LegNoticeSink sink_;
   grpc::CompletionQueue queue_;
+  int live_calls_ = 0;
   std::vector<std::unique_ptr<MaskerStream>> streams_;
   absl::flat_hash_map<uint32_t, Leg> legs_;
   absl::flat_hash_map<uint32_t, uint32_t> by_wire_;

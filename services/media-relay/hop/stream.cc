@@ -31,8 +31,11 @@ struct MaskerStream::Call {
   int pending = 0;  // operations that have not come back
   bool writing = false;
   bool finishing = false;
+  bool finished = false;
+  int* live = nullptr;
 
   ~Call() {
+    --*live;
     WipeFrames(incoming);
     if (outgoing) WipeFrames(*outgoing);
   }
@@ -44,8 +47,8 @@ struct MaskerStream::Call {
   }
 };
 
-MaskerStream::MaskerStream(std::string name, std::shared_ptr<grpc::Channel> channel, grpc::CompletionQueue& queue)
-    : name_(std::move(name)), stub_(masking::MaskingService::NewStub(channel)), queue_(queue) {}
+MaskerStream::MaskerStream(std::string name, std::shared_ptr<grpc::Channel> channel, grpc::CompletionQueue& queue, int& live_calls)
+    : name_(std::move(name)), stub_(masking::MaskingService::NewStub(channel)), queue_(queue), live_calls_(live_calls) {}
 
 // The hop drains its queue afterwards; the call ends itself there.
 MaskerStream::~MaskerStream() { DropBatches(); }
@@ -54,6 +57,8 @@ void MaskerStream::Connect(int64_t now) {
   if (call_ != nullptr || now < retry_at_) return;
   call_ = new Call;
   call_->owner = this;
+  call_->live = &live_calls_;
+  ++live_calls_;
   call_->stream = stub_->PrepareAsyncMask(&call_->context, &queue_);
   ++call_->pending;
   call_->stream->StartCall(&call_->start);
@@ -64,17 +69,13 @@ MaskerStream::Event MaskerStream::Complete(Tag* tag, bool ok, int64_t now, Maske
   --call->pending;
   MaskerStream* owner = call->owner;
   *stream = owner;
-  if (tag->op == Tag::Op::kFinish) {
-    if (owner != nullptr) owner->call_ = nullptr;
-    if (call->pending == 0) delete call;
-    return Event::kNothing;
-  }
+  if (tag->op == Tag::Op::kFinish) call->finished = true;
   if (tag->op == Tag::Op::kWrite) {
     call->writing = false;
     WipeFrames(*call->outgoing);
     call->outgoing.reset();
   }
-  if (ok && owner != nullptr) {
+  if (ok && owner != nullptr && !call->finishing) {
     switch (tag->op) {
       case Tag::Op::kStart:
         owner->open_ = true;
@@ -91,12 +92,11 @@ MaskerStream::Event MaskerStream::Complete(Tag* tag, bool ok, int64_t now, Maske
     }
   }
   // Over, or given up: one Finish, behind which nothing is started any more.
-  const bool was_open = owner != nullptr;
-  if (owner != nullptr) {
-    owner->Abandon(now);
-  }
+  const bool was_ours = owner != nullptr;
+  if (was_ours) owner->Abandon(now);
   call->Finish();
-  return was_open ? Event::kBroken : Event::kNothing;
+  if (call->finished && call->pending == 0) delete call;
+  return was_ours ? Event::kBroken : Event::kNothing;
 }
 
 masking::MaskResponse& MaskerStream::message() { return call_->incoming; }

@@ -27,7 +27,8 @@ class MaskerStream {
     Op op = Op::kStart;
   };
 
-  MaskerStream(std::string name, std::shared_ptr<grpc::Channel> channel, grpc::CompletionQueue& queue);
+  // `live_calls` counts calls whose operations have not all come back; the queue may be shut down at zero.
+  MaskerStream(std::string name, std::shared_ptr<grpc::Channel> channel, grpc::CompletionQueue& queue, int& live_calls);
   ~MaskerStream();
 
   // Starts when it is idle and its pause is over.
@@ -68,6 +69,7 @@ class MaskerStream {
   const std::string name_;
   std::unique_ptr<flattone::masking::v1::MaskingService::Stub> stub_;
   grpc::CompletionQueue& queue_;
+  int& live_calls_;
   Call* call_ = nullptr;  // owns itself
   bool open_ = false;
   bool proven_ = false;

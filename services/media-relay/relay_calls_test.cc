@@ -1,0 +1,198 @@
+#include "libs/base/error.h"
+#include "libs/testing/catch.h"
+#include "services/media-relay/call_rig.h"
+
+namespace flattone::relay {
+namespace {
+
+using testing::CallRig;
+using testing::PortOf;
+
+std::string CodeOf(const absl::Status& status) { return DetailOf(status).value_or(ErrorDetail{}).code; }
+
+TEST_CASE("A plain call is forwarded both ways through the relay's ports") {
+  CallRig rig;
+  rig.Connect();
+  CHECK(rig.to_agent_sdp.find("m=audio " + std::to_string(rig.caller.port)) == std::string::npos);
+  CHECK(rig.Say(1) == 0x55);
+  rig.agent.SendTo(rig.agent_port, 1, 0x66);
+  CHECK(rig.caller.Hear() == 0x66);
+  const auto view = rig.calls->Query("one", "ten_a", "ref-1");
+  REQUIRE(view.ok());
+  CHECK(view->media.counts[0].packets_sent == 1);
+  CHECK(view->legs[0].codec == "PCMU/8000");
+  const auto ended = rig.calls->Delete("one", "ten_a", "ref-1");
+  REQUIRE(ended.ok());
+  CHECK(ended->media.counts[1].packets_received == 1);
+  CHECK(absl::IsNotFound(rig.calls->Delete("one", "ten_a", "ref-1").status()));
+  CHECK(rig.ports->free_pairs(false) == 5000);
+  CHECK(rig.Told(CallEvent::Kind::kEnded));
+}
+
+TEST_CASE("Edges act for their own tenants and calls only, and another tenant's call is unknown") {
+  CallRig rig;
+  rig.Connect("ten_b");
+  CHECK(CodeOf(rig.calls->Offer(rig.Request("ten_b", rig.caller.Sdp(), Side::kCaller, "two")).status()) == "tenant_not_of_edge");
+  CHECK(CodeOf(rig.calls->Offer(rig.Request("ten_x", rig.caller.Sdp(), Side::kCaller)).status()) == "tenant_not_of_edge");
+  CHECK(CodeOf(rig.calls->Offer(rig.Request("ten_a", rig.caller.Sdp(), Side::kCaller, "nobody")).status()) == "tenant_not_of_edge");
+  const auto theirs = rig.calls->Get("ten_a", rig.call_id).status();
+  const auto unknown = rig.calls->Get("ten_a", "call_none").status();
+  CHECK(absl::IsNotFound(theirs));
+  CHECK(theirs.message() == unknown.message());
+  CHECK(absl::IsNotFound(rig.calls->Find("ten_a", "ref-1").status()));
+  rig.MaskersReady();
+  CHECK(absl::IsNotFound(rig.Start("cap_1", "ten_a").status()));
+  CHECK(rig.calls->Get("ten_b", rig.call_id)->mode == SecureMode::kPlain);
+}
+
+TEST_CASE("Steps in the wrong state and bad descriptions are refused with their reason") {
+  CallRig rig;
+  CHECK(absl::IsNotFound(rig.calls->Answer(rig.Request("ten_a", rig.agent.Sdp(), Side::kAgent)).status()));
+  CHECK(CodeOf(rig.calls->Offer(rig.Request("ten_a", "nonsense", Side::kCaller)).status()) == "invalid_field");
+  CHECK(rig.calls->calls() == 0);
+  rig.Connect();
+  CHECK(CodeOf(rig.calls->Answer(rig.Request("ten_a", rig.agent.Sdp(), Side::kAgent)).status()) == "no_open_offer");
+  CHECK(CodeOf(rig.calls->Offer(rig.Request("ten_a", rig.caller.Sdp(), std::nullopt)).status()) == "invalid_field");
+  rig.calls->SetDraining(true);
+  auto other = rig.Request("ten_a", rig.caller.Sdp(), Side::kCaller);
+  other.call_reference = "ref-2";
+  CHECK(CodeOf(rig.calls->Offer(other).status()) == "relay_draining");
+  CHECK(rig.calls->Offer(rig.Request("ten_a", rig.caller.Sdp(), Side::kCaller)).ok());  // a re-offer is no new call
+}
+
+TEST_CASE("Calls beyond the capacity are refused and give their ports back") {
+  CallRig rig;
+  for (int i = 0; i < 9; ++i) {
+    auto request = rig.Request("ten_a", rig.caller.Sdp(), Side::kCaller);
+    request.call_reference = "many-" + std::to_string(i);
+    const auto reply = rig.calls->Offer(request);
+    CHECK(reply.ok() == (i < 8));
+    if (!reply.ok()) CHECK(CodeOf(reply.status()) == "relay_full");
+  }
+  CHECK(rig.ports->free_pairs(false) == 5000 - 16);
+}
+
+TEST_CASE("A re-offer moves the caller and keeps the relay's ports") {
+  CallRig rig;
+  rig.Connect();
+  CHECK(rig.Say(1) == 0x55);
+  testing::Phone moved;
+  const auto offer = rig.calls->Offer(rig.Request("ten_a", moved.Sdp(), Side::kCaller));
+  REQUIRE(offer.ok());
+  CHECK(offer->call_id == rig.call_id);
+  CHECK(PortOf(offer->sdp) == rig.agent_port);
+  REQUIRE(rig.calls->Answer(rig.Request("ten_a", rig.agent.Sdp(), Side::kAgent)).ok());
+  rig.agent.SendTo(rig.agent_port, 5, 0x66);
+  CHECK(moved.Hear() == 0x66);
+}
+
+TEST_CASE("A capture masks the caller, is opened again only after quiet, and keeps the call going") {
+  CallRig rig;
+  REQUIRE(rig.MaskersReady());
+  rig.Connect();
+  CHECK(rig.Say(1) == 0x55);
+  const auto started = rig.Start("cap_1");
+  REQUIRE(started.ok());
+  CHECK(started->mode == SecureMode::kSecure);
+  CHECK(started->codec == "PCMU/8000");
+  const int masked = rig.Say(2);
+  CHECK((masked == 0x11 || masked == 0x22));
+  CHECK(rig.Start("cap_1")->mode == SecureMode::kSecure);
+  CHECK(CodeOf(rig.Start("cap_2").status()) == "capture_running");
+  CHECK(CodeOf(rig.calls->StopSecure("ten_a", rig.call_id, "cap_9").status()) == "capture_mismatch");
+  CHECK(*rig.calls->StopSecure("ten_a", rig.call_id, "cap_1") == SecureMode::kStopping);
+  CHECK(rig.Say(3) == masked);
+  (masked == 0x11 ? rig.first : rig.second).quiet = true;
+  CHECK(rig.Say(4) == masked);
+  REQUIRE(rig.Until([&] { return rig.Mode() == SecureMode::kPlain; }));
+  CHECK(rig.Say(5) == 0x55);
+  CHECK(*rig.calls->StopSecure("ten_a", rig.call_id, "cap_1") == SecureMode::kPlain);
+  CHECK(rig.Until([&] { return rig.first.closed + rig.second.closed == 1; }));
+}
+
+TEST_CASE("The next capture may begin while the last one is stopping") {
+  CallRig rig;
+  REQUIRE(rig.MaskersReady());
+  rig.Connect();
+  REQUIRE(rig.Start("cap_1").ok());
+  rig.calls->StopSecure("ten_a", rig.call_id, "cap_1").IgnoreError();
+  const auto next = rig.Start("cap_2");
+  REQUIRE(next.ok());
+  CHECK(next->mode == SecureMode::kSecure);
+  CHECK(rig.calls->Get("ten_a", rig.call_id)->capture_id == "cap_2");
+  CHECK(rig.Say(2) != 0x55);
+}
+
+TEST_CASE("A refused start leaves a plain call plain and a protected call protected") {
+  CallRig rig;
+  REQUIRE(rig.MaskersReady());
+  rig.Connect();
+  rig.first.refuse = rig.second.refuse = true;
+  const auto refused = rig.Start("cap_1");
+  CHECK(CodeOf(refused.status()) == "no_masker");
+  CHECK(std::string(refused.status().message()).find("no such capture") != std::string::npos);
+  CHECK(rig.Mode() == SecureMode::kPlain);
+  CHECK(rig.Say(1) == 0x55);
+
+  rig.first.refuse = rig.second.refuse = false;
+  std::promise<absl::StatusOr<SecureReply>> done;
+  rig.calls->Protect("one", "ten_a", "ref-1", {}, [&](absl::StatusOr<SecureReply> reply) { done.set_value(std::move(reply)); });
+  REQUIRE(done.get_future().get().ok());
+  rig.first.refuse = rig.second.refuse = true;
+  CHECK_FALSE(rig.Start("cap_2").ok());
+  CHECK(rig.Mode() != SecureMode::kPlain);
+  CHECK(rig.Say(2) != 0x55);
+}
+
+TEST_CASE("A codec that cannot be masked is refused by name") {
+  CallRig rig;
+  REQUIRE(rig.MaskersReady());
+  rig.Connect("ten_a", "9 0 101");
+  const auto refused = rig.Start("cap_1");
+  CHECK(CodeOf(refused.status()) == "codec_not_supported");
+  CHECK(std::string(refused.status().message()).find("G722/8000") != std::string::npos);
+  CHECK(rig.Say(1) == 0x55);  // heard in PCMU now
+  CHECK(rig.Start("cap_1").ok());
+}
+
+TEST_CASE("A masker that falls silent is given up, and the call goes on with the other, masked throughout") {
+  CallRig rig;
+  REQUIRE(rig.MaskersReady());
+  rig.Connect();
+  REQUIRE(rig.Start("cap_1").ok());
+  const int before = rig.Say(1);
+  auto& old = before == 0x11 ? rig.first : rig.second;
+  const uint32_t epoch = old.last_epoch;
+  old.silent = true;
+  int after = 0;
+  for (uint16_t n = 2; n < 100 && after != 0x33 - before; ++n) {
+    after = rig.Say(n);
+    REQUIRE(after != 0x55);
+    REQUIRE(after != -1);
+    rig.caller.Hear(20);  // the pace of 20 ms packets: nobody speaks to the caller
+  }
+  CHECK(after == 0x33 - before);
+  CHECK((before == 0x11 ? rig.second : rig.first).last_epoch > epoch);
+  CHECK(rig.Told(CallEvent::Kind::kMaskerLost));
+  CHECK(rig.Told(CallEvent::Kind::kMaskerReplaced));
+  CHECK(rig.calls->Get("ten_a", rig.call_id)->media.masker_changes >= 1);
+}
+
+TEST_CASE("A masker that hangs up loses its legs to the other at once") {
+  CallRig rig;
+  REQUIRE(rig.MaskersReady());
+  rig.Connect();
+  REQUIRE(rig.Start("cap_1").ok());
+  const int before = rig.Say(1);
+  (before == 0x11 ? rig.first : rig.second).hang_up = true;
+  int after = 0;
+  for (uint16_t n = 2; n < 100 && after != 0x33 - before; ++n) {
+    after = rig.Say(n);
+    REQUIRE(after != 0x55);
+    rig.caller.Hear(20);
+  }
+  CHECK(after == 0x33 - before);
+}
+
+}  // namespace
+}  // namespace flattone::relay
