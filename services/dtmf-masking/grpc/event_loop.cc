@@ -11,7 +11,7 @@ class Timer final : public Operation {
  public:
   explicit Timer(std::function<void()> run) : run_(std::move(run)) {}
   void Set(grpc::CompletionQueue* queue, absl::Duration delay) {
-    alarm_.Set(queue, std::chrono::system_clock::now() + absl::ToChronoNanoseconds(delay), this);
+    alarm_.Set(queue, std::chrono::system_clock::now() + absl::ToChronoNanoseconds(delay), this);  // lint: allow (gRPC alarms are wall clock)
   }
   void Done(bool ok) override {
     if (ok) run_();

@@ -187,7 +187,7 @@ bool Runner::Drain(absl::Time deadline) {
     empty_.wait(lock, empty);
     return true;
   }
-  return empty_.wait_for(lock, absl::ToChronoNanoseconds(deadline - absl::Now()), empty);
+  return empty_.wait_for(lock, absl::ToChronoNanoseconds(deadline - absl::Now()), empty);  // lint: allow (condition_variable)
 }
 
 int Runner::in_flight() const {

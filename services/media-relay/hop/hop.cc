@@ -100,7 +100,7 @@ void GrpcMaskerHop::Loop() {
     const int64_t nap = legs_.empty() ? 10 * kMillisecond : std::clamp(FlushAfter() / 2, kMillisecond, 2 * kMillisecond);
     void* tag = nullptr;
     bool ok = false;
-    auto deadline = std::chrono::system_clock::now() + std::chrono::nanoseconds(nap);
+    auto deadline = std::chrono::system_clock::now() + std::chrono::nanoseconds(nap);  // lint: allow (gRPC deadlines are wall clock)
     // Everything that is ready, then one round of the rings.
     for (int i = 0; i < 64; ++i) {
       const auto next = queue_.AsyncNext(&tag, &ok, deadline);
@@ -122,7 +122,7 @@ void GrpcMaskerHop::Loop() {
           break;
         case MaskerStream::Event::kNothing: break;
       }
-      deadline = std::chrono::system_clock::now();
+      deadline = std::chrono::system_clock::now();  // lint: allow (gRPC deadlines are wall clock)
     }
     const int64_t now = clock_.MonotonicNanos();
     RunCommands(now);
