@@ -37,6 +37,20 @@ if name == "sandbox-psp":
     print(json.dumps({"port": 1, "admin_port": 2}), flush=True)
 else:
     ports = {"grpc": port("--grpc-address"), "metrics": port("--metrics-address")}
+    if name == "media-relay":  # renews its lease whenever it is looked at
+        import http.server, threading
+        class Metrics(http.server.BaseHTTPRequestHandler):
+            seen = 0
+            def do_GET(self):
+                Metrics.seen += 1
+                self.send_response(200)
+                self.end_headers()
+                self.wfile.write(b"flattone_relay_lease_renewals_total %d\n" % Metrics.seen)
+            def log_message(self, *_):
+                pass
+        server = http.server.HTTPServer(("127.0.0.1", 0), Metrics)
+        ports["metrics"] = server.server_port
+        threading.Thread(target=server.serve_forever, daemon=True).start()
     if name == "session-orchestration":
         ports.update(rest=port("--rest-address"), public_grpc=port("--public-grpc-address"))
     path = pathlib.Path(given["--ready-file"])

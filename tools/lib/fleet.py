@@ -462,7 +462,15 @@ class Fleet:
         self.tenants.append(tenant)
         self.ctl("edge", "put", "--edge", self.edge, "--tenants", ",".join(t["id"] for t in self.tenants))
         self.save()
+        self.await_edges()
         return tenant
+
+    def await_edges(self):
+        """Relays learn their edges with the next renewal of their lease: until each that runs has renewed it."""
+        renewals = "flattone_relay_lease_renewals_total"
+        seen = [(relay, relay.metric(renewals)) for relay in self.all(RELAY) if relay.alive and relay.ports]
+        for relay, before in seen:
+            _wait(lambda: relay.metric(renewals) > before, READY_SECONDS, f"{relay.name} renewing its lease")
 
     # --- what others need to know -------------------------------------------------------------------------------
 
