@@ -13,7 +13,7 @@
 namespace flattone::daemon {
 namespace {
 
-constexpr int kMaxThreads = 256;  // of synchronous handlers: each call to a slow PSP holds one
+constexpr int kMaxThreads = 1024;  // of synchronous handlers: a call to a slow PSP or an event stream holds one
 constexpr int kMaxStreamsPerConnection = 1000;
 constexpr char kReady[] = "ready";
 
