@@ -61,7 +61,7 @@ class Demo:
         self.api = Api(self.fleet.rest, self.fleet.api_key, self.fleet.public_ca)
         self.scanner = scans.Scanner(self.binary("scan"), canary)
         self.receiver = Receiver(self.fleet.webhook["cert"], self.fleet.webhook["key"])
-        endpoint = self.api.post("/v1/webhookEndpoints", {"url": self.receiver.url, "eventTypes": ["payment.*"], "description": "finance"})
+        endpoint = self.api.post("/v1/webhookEndpoints", {"url": self.receiver.url, "event_types": ["payment.*"], "description": "finance"})
         self.receiver.secret = endpoint["secret"]
         names = ", ".join(f"{p.name} {p.pid}" for p in self.fleet_process.processes.values())
         self.screen.say(f"  the fleet is up: {names}")
@@ -166,7 +166,7 @@ class Demo:
         session = self.api.get(f"/v1/sessions/{call.session}")
         number = next(f for f in session["progress"]["fields"] if f["field"] == "CARD_FIELD_PAN")
         self.api.post(f"/v1/sessions/{call.session}:restartField",
-                      {"field": "CARD_FIELD_PAN", "expectedCount": number.get("count", 0)})
+                      {"field": "CARD_FIELD_PAN", "expected_count": number.get("count", 0)})
         call.type_field(0)
 
     def settle(self, call, states, webhooks):

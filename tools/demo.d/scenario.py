@@ -25,9 +25,9 @@ class PayingCall:
         demo.screen.say(f"  call {self.reference} is up: the caller speaks, the agent answers")
         time.sleep(1.5)
         session = demo.api.post("/v1/sessions", {
-            "callReference": self.reference, "agent": "Ada",
-            "intent": {"orderReference": f"order-{self.name}", "purpose": "PURPOSE_CHARGE",
-                       "amount": {"amountMinor": str(self.amount_minor), "currencyCode": "EUR"}}})
+            "call_reference": self.reference, "agent": "Ada",
+            "intent": {"order_reference": f"order-{self.name}", "purpose": "PURPOSE_CHARGE",
+                       "amount": {"amount_minor": str(self.amount_minor), "currency_code": "EUR"}}})
         self.session = session["id"]
         self.events = Events(demo.api, self.session, AgentView(demo.screen).show)
 
@@ -58,7 +58,7 @@ class PayingCall:
         self.events.wait_type("session.ready", 10)
 
     def pay(self):
-        self.payment = self.demo.api.post(f"/v1/sessions/{self.session}:pay", {"waitSeconds": 30})
+        self.payment = self.demo.api.post(f"/v1/sessions/{self.session}:pay", {"wait_seconds": 30})
         return self.payment
 
     def await_webhook(self, types):
@@ -66,15 +66,15 @@ class PayingCall:
         body = delivery["body"]
         self.webhook = delivery
         self.demo.screen.say(f"  webhook {body['type']} verified (Standard Webhooks): {self.payment['id']}, "
-                             f"{money(self.payment['amount'])}, order {self.payment['orderReference']}")
+                             f"{money(self.payment['amount'])}, order {self.payment['order_reference']}")
 
     def say_result(self):
         payment = self.payment
         state = payment["state"].removeprefix("PAYMENT_STATE_").lower()
-        more = f", authorisation {payment['authorisationCode']}" if payment.get("authorisationCode") else ""
-        if payment.get("instruction"):
+        more = f", authorisation {payment['authorisation_code']}" if payment.get("authorisation_code") else ""
+        if payment.get("instruction", "INSTRUCTION_UNSPECIFIED") != "INSTRUCTION_UNSPECIFIED":
             more += f", the agent is told: {payment['instruction'].removeprefix('INSTRUCTION_').replace('_', ' ').lower()}"
-        self.demo.screen.say(f"  result  {state}: {money(payment['amount'])}, card ending {payment.get('lastFour', '?')}{more}")
+        self.demo.screen.say(f"  result  {state}: {money(payment['amount'])}, card ending {payment.get('last_four', '?')}{more}")
 
     def finish(self):
         """The session ends, protection goes off after three quiet seconds, the caller hangs up."""

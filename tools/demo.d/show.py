@@ -24,7 +24,7 @@ class Screen:
 
 
 def money(amount):
-    return f"{int(amount['amountMinor']) / 100:.2f} {amount['currencyCode']}"
+    return f"{int(amount['amount_minor']) / 100:.2f} {amount['currency_code']}"
 
 
 def progress_line(progress):
@@ -61,7 +61,7 @@ class AgentView:
         elif kind.startswith("payment."):
             payment = event.get("payment", {})
             self.screen.say(f"  agent  payment {kind.removeprefix('payment.')}  {money(payment['amount']) if 'amount' in payment else ''}"
-                            f"  {payment.get('brand', '').removeprefix('CARD_BRAND_').capitalize()} {payment.get('lastFour', '')}")
+                            f"  {payment.get('brand', '').removeprefix('CARD_BRAND_').capitalize()} {payment.get('last_four', '')}")
 
     def _progress(self, progress, ready):
         fields = progress.get("fields", [])
