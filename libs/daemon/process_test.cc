@@ -161,7 +161,7 @@ TEST_CASE("The public listener serves no internal method, the internal one no pu
       rpc::Prepare(context, {});
       return make(channel, context);
     };
-    over_public = ask(grpc::CreateChannel("localhost:" + std::to_string(process.public_port()), grpc::SslCredentials(ssl)),
+    over_public = ask(grpc::CreateChannel("127.0.0.1:" + std::to_string(process.public_port()), grpc::SslCredentials(ssl)),
                       [](auto channel, auto& context) {
                         vault::v1::OpenCardResponse response;
                         return vault::v1::CardReleaseService::NewStub(channel)->OpenCard(&context, {}, &response).error_code();

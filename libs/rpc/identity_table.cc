@@ -77,8 +77,8 @@ uint32_t BitOf(std::string_view name) {
 }  // namespace
 
 const std::vector<TableRow>& IdentityTable() {
+  static const auto* rows = new std::vector<std::pair<std::string, uint32_t>>(Rows());
   static const auto* table = [] {
-    const auto* rows = new std::vector<std::pair<std::string, uint32_t>>(Rows());
     auto* t = new std::vector<TableRow>();
     for (const auto& row : *rows) t->push_back({row.first, row.second});
     return t;
