@@ -79,7 +79,8 @@ class Watchdog {
 struct Process::Impl {
   explicit Impl(ProcessSpec s)
       : spec(std::move(s)), flags(spec.name, spec.about, FLATTONE_VERSION), grpc_address(Loopback(spec.grpc_port)),
-        metrics_address(Loopback(spec.metrics_port)), public_address(spec.public_port >= 0 ? Loopback(spec.public_port) : "") {}
+        metrics_address(Loopback(spec.metrics_port)), public_address(spec.public_port >= 0 ? Loopback(spec.public_port) : ""),
+        shutdown_deadline(spec.shutdown_deadline) {}
 
   void DeclareFlags();
   absl::Status CheckFiles() const;
@@ -94,7 +95,7 @@ struct Process::Impl {
   std::string trust_domain{rpc::kDefaultTrustDomain};
   std::string log_level = "info", log_file, ready_file;
   std::string canary;
-  absl::Duration shutdown_deadline = absl::Seconds(20);
+  absl::Duration shutdown_deadline;
 
   obs::Registry registry;
   std::unique_ptr<obs::Logger> log;

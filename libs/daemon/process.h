@@ -48,6 +48,7 @@ struct ProcessSpec {
   int grpc_port = 0;      // default port of the internal server
   int metrics_port = 0;   // default port of /metrics
   int public_port = -1;   // default port of the public gRPC server; -1: this service has none
+  absl::Duration shutdown_deadline = absl::Seconds(20);  // default; longer where work may not be cut short
   // secret::HardenCardZone in the card zone; runs in the constructor, before any thread or secret exists.
   absl::Status (*harden)() = nullptr;
 };

@@ -99,7 +99,7 @@ int Fail(const absl::Status& status) {
 
 int Main(int argc, char** argv) {
   daemon::Process process({.name = "gateway-adapter", .about = "Payments at PSPs, exactly once.", .grpc_port = 7004,
-                           .metrics_port = 9104, .harden = &secret::HardenCardZone});
+                           .metrics_port = 9104, .shutdown_deadline = absl::Seconds(100), .harden = &secret::HardenCardZone});
   Config config;
   config.Declare(process.flags());
   if (auto exit_code = process.Start(argc, argv)) return *exit_code;

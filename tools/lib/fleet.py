@@ -260,7 +260,7 @@ class Fleet:
                 raise FleetError(f"{binary} has no flag {names}; tools/lib/fleet.py gives it one")
             if name is not None and value is True:
                 out.append(name)
-            elif name is not None and value not in (None, ""):
+            elif name is not None and value is not None:
                 out += [name, str(value)]
         return out
 

@@ -165,6 +165,16 @@ std::variant<Call, Reply> StripeDialect::PrepareGet(Call call, const std::string
     };
     return call;
   }
+  if (path == "/v1/refunds") {
+    call.run = [this, account, intent = form.Text("payment_intent")] {
+      auto payment = ledger_.FindPayment(account, intent);
+      if (!payment.has_value()) return Missing("payment_intent", intent, "payment_intent");
+      json::array data;  // newest first, one page
+      for (const Refund& refund : ledger_.RefundsOf(intent)) data.insert(data.begin(), stripe::RefundJson(refund, *payment));
+      return Reply{200, json::serialize(json::object{{"object", "list"}, {"url", "/v1/refunds"}, {"has_more", false}, {"data", std::move(data)}})};
+    };
+    return call;
+  }
   if (SplitPath(path, "/v1/refunds/", &id, &verb) && verb.empty()) {
     call.run = [this, account, id] {
       auto refund = ledger_.FindRefund(account, id);

@@ -260,6 +260,17 @@ absl::StatusOr<std::vector<Attempt>> Ledger::Unknown(const std::string& tenant_i
                 "ORDER BY unknown_us, attempt_id LIMIT $4", {tenant_id, after_us, after_id, limit});
 }
 
+absl::StatusOr<int64_t> Ledger::CountUnknown() {
+  int64_t count = 0;
+  absl::Status status = database_.Read([&](Transaction& tx) -> absl::Status {
+    auto rows = tx.Query("SELECT COUNT(*) AS n FROM attempt WHERE state = 4");
+    if (rows.ok()) count = rows->front().Int("n");
+    return rows.status();
+  });
+  if (!status.ok()) return status;
+  return count;
+}
+
 absl::StatusOr<std::vector<Attempt>> Ledger::ToVoid(int limit) {
   return Select("void_if_approved = 1 AND state = 3 AND answer = 1 AND operation = 1 AND NOT EXISTS (SELECT 1 FROM attempt f "
                 "WHERE f.tenant_id = attempt.tenant_id AND f.payment_id = attempt.payment_id AND f.operation IN (3, 4) "

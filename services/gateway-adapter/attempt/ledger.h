@@ -77,6 +77,8 @@ class Ledger {
   absl::StatusOr<std::vector<Attempt>> ClaimDue(int limit, absl::Duration hold);
   // Page of UNKNOWN attempts, oldest first, after (unknown_us, attempt_id); tenant "" means all.
   absl::StatusOr<std::vector<Attempt>> Unknown(const std::string& tenant_id, int64_t after_us, const std::string& after_id, int limit);
+  // How many attempts are UNKNOWN, all tenants.
+  absl::StatusOr<int64_t> CountUnknown();
   // Approved authorisations marked void-if-approved that no void or refund has followed yet.
   absl::StatusOr<std::vector<Attempt>> ToVoid(int limit);
   // Attempts that the vault has not been told about; and that it has.

@@ -29,6 +29,7 @@ std::string_view OutcomeName(const Attempt& attempt) {
 
 Meters::Meters(obs::Registry& registry)
     : in_flight(registry, "flattone_gateway_attempts_in_flight", "Attempts that this process is sending"),
+      unknown(registry, "flattone_gateway_unknown_attempts", "Attempts whose outcome is unknown, of all processes"),
       refused_busy(registry, "flattone_gateway_refused_busy_total", "Requests refused because too many attempts were in flight"),
       questions(registry, "flattone_gateway_questions_total", "Questions to PSPs about attempts with an unknown outcome"),
       no_news(registry, "flattone_gateway_questions_without_news_total", "Questions that left the outcome unknown"),

@@ -22,7 +22,7 @@ class Meters {
   void Ended(const Attempt& attempt);
   void Called(const std::string& psp, absl::Duration took);
 
-  obs::Gauge in_flight;
+  obs::Gauge in_flight, unknown;
   obs::Counter refused_busy, questions, no_news, fences, leases_expired, taken_over, wipes_failed, write_retries, resolved_by_operator;
 
  private:

@@ -56,7 +56,10 @@ AskResult OfIntent(const Attempt& attempt, const Exchange& intent) {
   };
   switch (attempt.operation) {
     case Operation::kAuthorise:
-      if (succeeded || authorised) done(Answer::kApproved, succeeded);
+      if (succeeded || authorised) {
+        done(Answer::kApproved, succeeded);
+        result.facts.authorisation_code = intent.Text("latest_charge.payment_method_details.card.authorization_code");
+      }
       else if (canceled) done(Answer::kVoided, false);
       else if (status == "requires_payment_method" && intent.Has("last_payment_error")) {
         result.finding = Finding::kDone;
@@ -175,6 +178,7 @@ SendResult StripeAdapter::Authorise(const SendRequest& request) {
   if (!body.ok()) return NoMemory();
   body->Add("payment_method", method);
   body->Add("payment_method_options[card][moto]", "true");
+  body->Add("expand[]", "latest_charge");  // the issuer's authorisation code is in it
   result = OfChange(request.attempt, Post(request.attempt, request.credentials, absl::StrCat("/v1/payment_intents/", intent, "/confirm"),
                                           "confirm", body->bytes(), request.on_connected));
   if (result.facts.psp_reference.empty()) result.facts.psp_reference = intent;
@@ -258,7 +262,7 @@ AskResult StripeAdapter::Ask(const Attempt& attempt, const Credentials& credenti
   if (attempt.operation == Operation::kRefund) return AskRefund(attempt, credentials);
   const std::string& intent = attempt.operation == Operation::kAuthorise ? attempt.psp_reference : attempt.target_reference;
   if (intent.empty()) return {Finding::kNothingMoved, {}};
-  const Exchange exchange = Get(credentials, "/v1/payment_intents/" + http::PercentEncode(intent));
+  const Exchange exchange = Get(credentials, absl::StrCat("/v1/payment_intents/", http::PercentEncode(intent), "?expand%5B%5D=latest_charge"));
   if (exchange.sent != Sent::kAnswered || exchange.code != 200) return {};
   return OfIntent(attempt, exchange);
 }

@@ -125,6 +125,7 @@ void Resolver::Tick() {
   AskAll();
   VoidMarked();
   WipeLeft();
+  if (auto unknown = p_.ledger.CountUnknown(); unknown.ok()) p_.meters.unknown.Set(static_cast<double>(*unknown));
 }
 
 void Resolver::Loop(absl::Duration every, const std::function<void()>& work) {
