@@ -26,7 +26,6 @@ v1::KeyTransport TransportOf(Transport transport) {
 std::string Problem(const v1::OpenLeg& r) {
   if (r.leg() == 0) return "leg is 0; it must be 1 to 4294967295";
   if (r.tenant_id().empty()) return "tenant_id is empty";
-  if (r.capture_id().empty()) return "capture_id is empty";
   if (!LawOf(r.codec())) return absl::StrCat("codec is ", static_cast<int>(r.codec()), "; it must be PCMU or PCMA");
   if (r.clock_rate() != 8000 && r.clock_rate() != 0) return absl::StrCat("clock_rate is ", r.clock_rate(), "; it must be 8000");
   if (r.ptime_ms() < 10 || r.ptime_ms() > 60) return absl::StrCat("ptime_ms is ", r.ptime_ms(), "; it must be 10 to 60");
@@ -125,7 +124,8 @@ void RelayStream::Open(const v1::OpenLeg& request) {
     problem = absl::StrCat("the masker is at its limit of ", shared_.limits.most_legs, " legs");
   }
   const std::string& address = request.vault_address().empty() ? shared_.limits.default_vault : request.vault_address();
-  if (problem.empty() && address.empty()) problem = "vault_address is empty and the masker has no default";
+  const bool captures = !request.capture_id().empty();
+  if (problem.empty() && captures && address.empty()) problem = "vault_address is empty and the masker has no default";
   if (!problem.empty()) return Refuse(request, problem);
   ++shared_.legs;
   shared_.meters.legs.Set(shared_.legs);
@@ -139,6 +139,10 @@ void RelayStream::Open(const v1::OpenLeg& request) {
   if (request.lookahead_samples() != 0) leg.options.lookahead = static_cast<int>(request.lookahead_samples());
   leg.options.flat_tone = ToneOf(request.flat_tone());
   leg.options.noise_seed = static_cast<uint32_t>(shared_.random.Below(UINT32_MAX));
+  if (!captures) {  // protection alone: masked, and nobody receives keys
+    Opened(id, absl::OkStatus());
+    return;
+  }
   KeySender::Listener listener;
   listener.opened = [this, id](const absl::Status& status) { Opened(id, status); };
   listener.delivered = [this, id](uint32_t onset, absl::Duration took) {
@@ -232,7 +236,7 @@ void RelayStream::Tell(OpenLeg& leg, uint32_t id, const Leg::Report& report, uin
     const Leg::Key& key = report.keys[i];
     (key.transport == Transport::kEvent ? shared_.meters.keys_event : shared_.meters.keys_in_band).Add();
     AddEvent(id, v1::LEG_EVENT_KIND_KEY_STARTED, key.rtp_onset)->set_transport(TransportOf(key.transport));
-    leg.keys->Send(&key.symbol, key.rtp_onset);
+    if (leg.keys != nullptr) leg.keys->Send(&key.symbol, key.rtp_onset);
   }
   if (report.quiet) AddEvent(id, v1::LEG_EVENT_KIND_QUIET, timestamp);
   if (report.fault != nullptr) {
@@ -245,7 +249,7 @@ void RelayStream::Close(uint32_t id) {
   const auto found = legs_.find(id);
   if (found == legs_.end()) return;
   OpenLeg& leg = found->second;
-  leg.keys->Detach();
+  if (leg.keys != nullptr) leg.keys->Detach();
   shared_.log.Info(leg.trace, "leg closed",
                    {{"call", leg.call_id}, {"capture", leg.capture_id}, {"keys", leg.leg == nullptr ? 0u : leg.leg->keys()}});
   legs_.erase(found);

@@ -148,6 +148,25 @@ TEST_CASE("whatever the vault says later, the leg stays masked and the loss is t
   CHECK(altered);
 }
 
+TEST_CASE("a leg without a capture is opened at once and masked, and its keys go nowhere") {
+  Fixture f;
+  auto open = f.Leg(1);
+  open.clear_capture_id();
+  open.clear_vault_address();
+  v1::MaskRequest request;
+  *request.add_open() = std::move(open);
+  f.stream->Take(request);
+  CHECK(f.Events(v1::LEG_EVENT_KIND_OPENED).size() == 1);
+  std::vector<int16_t> sound(16000);
+  dsp::AddKeys(sound, 1000, "4711", 640, 640);
+  f.Play(1, sound);
+  CHECK(f.Events(v1::LEG_EVENT_KIND_KEY_STARTED).size() == 4);
+  CHECK(f.Events(v1::LEG_EVENT_KIND_KEY_DELIVERED).empty());
+  v1::MaskRequest close;
+  close.add_close()->set_leg(1);
+  f.stream->Take(close);
+}
+
 TEST_CASE("a request to open that cannot be served is refused with the reason") {
   Fixture f;
   const auto refused = [&](v1::OpenLeg open) {
