@@ -49,8 +49,9 @@ class FakeMasker final : public flattone::masking::v1::MaskingService::Service {
       for (const masking::OpenLeg& open : request.open()) {
         masking::LegEvent& event = *response.add_events();
         event.set_leg(open.leg());
-        event.set_kind(refuse ? masking::LEG_EVENT_KIND_REFUSED : masking::LEG_EVENT_KIND_OPENED);
-        event.set_detail(refuse ? "no such capture" : "");
+        const bool no = refuse && !open.capture_id().empty();  // a leg without a capture needs no vault
+        event.set_kind(no ? masking::LEG_EVENT_KIND_REFUSED : masking::LEG_EVENT_KIND_OPENED);
+        event.set_detail(no ? "no such capture" : "");
         last_epoch = open.masker_epoch();
         ++opened;
       }

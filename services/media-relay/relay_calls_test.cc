@@ -178,6 +178,28 @@ TEST_CASE("A masker that falls silent is given up, and the call goes on with the
   CHECK(rig.calls->Get("ten_a", rig.call_id)->media.masker_changes >= 1);
 }
 
+TEST_CASE("When the other masker cannot have the capture any more, the call stays masked without one") {
+  CallRig rig;
+  REQUIRE(rig.MaskersReady());
+  rig.Connect();
+  REQUIRE(rig.Start("cap_1").ok());
+  const int before = rig.Say(1);
+  auto& other = before == 0x11 ? rig.second : rig.first;
+  other.refuse = true;
+  (before == 0x11 ? rig.first : rig.second).hang_up = true;
+  int after = 0;
+  for (uint16_t n = 2; n < 100 && after != 0x33 - before; ++n) {
+    after = rig.Say(n);
+    REQUIRE(after != 0x55);
+    rig.caller.Hear(20);
+  }
+  CHECK(after == 0x33 - before);
+  CHECK(*rig.calls->StopSecure("ten_a", rig.call_id, "cap_1") == SecureMode::kStopping);
+  other.quiet = true;
+  CHECK(rig.Say(200) != 0x55);
+  CHECK(rig.Until([&] { return rig.Mode() == SecureMode::kPlain; }));
+}
+
 TEST_CASE("A masker that hangs up loses its legs to the other at once") {
   CallRig rig;
   REQUIRE(rig.MaskersReady());

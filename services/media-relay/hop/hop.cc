@@ -112,20 +112,20 @@ void GrpcMaskerHop::Loop() {
           meters_.streams_opened.Add();
           log_.Info("masker stream open", {{"masker", stream->name()}});
           CountReady();
-          PlaceHomeless(now);
+          PlaceHomeless();
           break;
         case MaskerStream::Event::kMessage: TakeMessage(stream, now); break;
         case MaskerStream::Event::kBroken:
           meters_.streams_broken.Add();
           CountReady();
-          MoveLegsOf(stream, now, "stream ended");
+          MoveLegsOf(stream, "stream ended");
           break;
         case MaskerStream::Event::kNothing: break;
       }
       deadline = std::chrono::system_clock::now();  // lint: allow (gRPC deadlines are wall clock)
     }
     const int64_t now = clock_.MonotonicNanos();
-    RunCommands(now);
+    RunCommands();
     DrainShards(now);
     for (auto& stream : streams_) stream->Connect(now);
     FlushStreams(now);
@@ -144,7 +144,7 @@ void GrpcMaskerHop::CountReady() {
   meters_.streams.Set(open);
 }
 
-void GrpcMaskerHop::RunCommands(int64_t now) {
+void GrpcMaskerHop::RunCommands() {
   std::vector<Command> commands;
   {
     const std::lock_guard lock(mutex_);
@@ -155,7 +155,7 @@ void GrpcMaskerHop::RunCommands(int64_t now) {
     if (command.type == Command::Type::kOpen) {
       Leg& leg = legs_[id];
       leg.spec = std::move(command.spec);
-      OpenOn(leg, Choose(nullptr), now);
+      OpenOn(leg, Choose(nullptr));
     } else if (const auto found = legs_.find(id); found != legs_.end()) {
       Detach(found->second, true);
       legs_.erase(found);
@@ -183,7 +183,7 @@ uint32_t GrpcMaskerHop::NextEpoch() {
   return epoch_;
 }
 
-void GrpcMaskerHop::OpenOn(Leg& leg, MaskerStream* stream, int64_t now) {
+void GrpcMaskerHop::OpenOn(Leg& leg, MaskerStream* stream) {
   if (stream == nullptr) return;  // when one opens, PlaceHomeless finds it
   leg.stream = stream;
   leg.generation = stream->opened_at();
@@ -219,7 +219,7 @@ void GrpcMaskerHop::Detach(Leg& leg, bool tell_masker) {
   leg.opened = false;
 }
 
-void GrpcMaskerHop::MoveLegsOf(MaskerStream* stream, int64_t now, const std::string& why) {
+void GrpcMaskerHop::MoveLegsOf(MaskerStream* stream, const std::string& why) {
   size_t moved = 0;
   for (auto& [id, leg] : legs_) {
     if (leg.stream != stream) continue;
@@ -228,16 +228,16 @@ void GrpcMaskerHop::MoveLegsOf(MaskerStream* stream, int64_t now, const std::str
       Tell(leg, LegNotice::Kind::kLost, why);
     }
     Detach(leg, false);
-    OpenOn(leg, Choose(stream), now);
+    OpenOn(leg, Choose(stream));
     ++moved;
   }
   meters_.legs_moved.Add(moved);
   if (moved > 0) log_.Warn("legs of a masker move", {{"masker", stream->name()}, {"legs", moved}, {"why", why}});
 }
 
-void GrpcMaskerHop::PlaceHomeless(int64_t now) {
+void GrpcMaskerHop::PlaceHomeless() {
   for (auto& [id, leg] : legs_) {
-    if (leg.wire == 0) OpenOn(leg, Choose(nullptr), now);
+    if (leg.wire == 0) OpenOn(leg, Choose(nullptr));
   }
 }
 
@@ -271,7 +271,7 @@ void GrpcMaskerHop::TakeRecord(const ToHop& record, int64_t now) {
     case ToHop::Type::kReopen: {
       MaskerStream* stream = leg.stream;
       Detach(leg, true);
-      OpenOn(leg, stream != nullptr && stream->open() ? stream : Choose(nullptr), now);
+      OpenOn(leg, stream != nullptr && stream->open() ? stream : Choose(nullptr));
       return;
     }
     case ToHop::Type::kStalled: {
@@ -280,13 +280,13 @@ void GrpcMaskerHop::TakeRecord(const ToHop& record, int64_t now) {
       if (!leg.opened) {  // never opened here: elsewhere, or once more
         Detach(leg, true);
         MaskerStream* other = Choose(stream);
-        OpenOn(leg, other != nullptr ? other : Choose(nullptr), now);
+        OpenOn(leg, other != nullptr ? other : Choose(nullptr));
         return;
       }
       meters_.streams_stalled.Add();
       stream->Abandon(now);
       CountReady();
-      MoveLegsOf(stream, now, "no answers");
+      MoveLegsOf(stream, "no answers");
       return;
     }
   }
@@ -370,6 +370,13 @@ void GrpcMaskerHop::TakeEvent(const masking::LegEvent& event) {
       log_.Warn("a masker refused a leg", {{"call", leg.spec.call_id}, {"detail", event.detail()}});
       leg.opened = false;
       Tell(leg, LegNotice::Kind::kRefused, event.detail());
+      if (leg.was_opened && !leg.spec.capture_id.empty()) {
+        // Its capture is over, or its vault gone: the call stays masked, and nobody receives keys any more.
+        leg.spec.capture_id.clear();
+        MaskerStream* stream = leg.stream;
+        Detach(leg, false);
+        OpenOn(leg, stream);
+      }
       break;
     case masking::LEG_EVENT_KIND_KEY_STARTED: PushControl(leg, FromHop::Type::kKeyStarted, event.timestamp()); break;
     case masking::LEG_EVENT_KIND_QUIET: PushControl(leg, FromHop::Type::kQuiet, event.timestamp()); break;

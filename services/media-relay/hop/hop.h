@@ -76,14 +76,14 @@ class GrpcMaskerHop final : public MaskerHop {
   };
 
   void Loop();
-  void RunCommands(int64_t now);
+  void RunCommands();
   void DrainShards(int64_t now);
   void TakeRecord(const ToHop& record, int64_t now);
   void SendFrame(Leg& leg, const ToHop& record, int64_t now);
-  void OpenOn(Leg& leg, MaskerStream* stream, int64_t now);
+  void OpenOn(Leg& leg, MaskerStream* stream);
   void Detach(Leg& leg, bool tell_masker);
-  void MoveLegsOf(MaskerStream* stream, int64_t now, const std::string& why);
-  void PlaceHomeless(int64_t now);
+  void MoveLegsOf(MaskerStream* stream, const std::string& why);
+  void PlaceHomeless();
   MaskerStream* Choose(const MaskerStream* avoid) const;
   void TakeMessage(MaskerStream* stream, int64_t now);
   void TakeEvent(const flattone::masking::v1::LegEvent& event);
