@@ -238,6 +238,7 @@ class Call : public std::enable_shared_from_this<Call> {
   ResponseReader reader_;
   std::vector<char> chunk_;
   std::string buffered_;
+  Stage stage_ = Stage::kResolve;
   bool sent_ = false;  // from here on nothing may be called NOT_SENT
   bool attempt_timed_out_ = false;
   bool over_ = false;
@@ -322,6 +323,7 @@ void Call::ConnectNext(std::string last_error) {
   } else {
     connection_->plain = std::make_unique<tcp::socket>(strand_);
   }
+  stage_ = Stage::kConnect;
   const IpAddress& address = addresses_[next_address_++];
   connection_->remote = address.ToString();
   Arm(now + (connect_end_ - now) / left, "connecting");
@@ -338,6 +340,7 @@ void Call::ConnectNext(std::string last_error) {
 }
 
 void Call::Handshake() {
+  stage_ = Stage::kHandshake;
   SSL* ssl = connection_->tls->native_handle();
   const std::string& host = request_.url.host;
   X509_VERIFY_PARAM* parameters = SSL_get0_param(ssl);
@@ -376,6 +379,7 @@ void Call::Connected() {
 
 void Call::WriteHead() {
   sent_ = true;
+  stage_ = Stage::kSend;
   Arm(total_end_, "sending the request");
   ++pending_;
   WithStream([this](auto& stream) {
@@ -400,6 +404,7 @@ void Call::WriteBody() {
 }
 
 void Call::ReadAnswer() {
+  stage_ = Stage::kAnswer;
   if (chunk_.empty()) {
     chunk_.resize(kReadBytes);
     Arm(std::chrono::steady_clock::now() + absl::ToChronoNanoseconds(request_.deadlines.first_byte),
@@ -460,6 +465,7 @@ void Call::Finish(ClientResult result) {
   timer_.cancel();
   if (connection_ != nullptr) connection_->Close();
   result.elapsed = absl::FromChrono(std::chrono::steady_clock::now() - started_);
+  result.stage = stage_;
   result_ = std::move(result);
   if (pending_ == 0) Deliver();
 }

@@ -39,6 +39,9 @@ enum class Reach {
   kAnswered,  // a complete answer with a status line, whatever its code
 };
 
+// Where a call ended.
+enum class Stage { kResolve, kConnect, kHandshake, kSend, kAnswer };
+
 struct Deadlines {
   absl::Duration connect = absl::Seconds(10);     // resolving, connecting and the TLS handshake together
   absl::Duration first_byte = absl::Seconds(60);  // from the last byte sent to the first byte of the answer
@@ -62,6 +65,7 @@ struct ClientRequest {
 
 struct ClientResult {
   Reach reach = Reach::kNotSent;
+  Stage stage = Stage::kResolve;
   absl::Status status;  // OK when kAnswered; else why: UNAVAILABLE, DEADLINE_EXCEEDED, PERMISSION_DENIED, …
   int code = 0;         // HTTP status when kAnswered
   Headers headers;

@@ -121,6 +121,17 @@ absl::Status MarkFailed(storage::Transaction& tx, std::string_view owner, const 
       {kFailed, result.status, result.error, delivery.id, delivery.tenant_id, owner}));
 }
 
+absl::Status ReleaseDelivery(storage::Transaction& tx, std::string_view owner, const ClaimedDelivery& delivery, absl::Time next) {
+  return Leased(tx.Execute(
+      "UPDATE webhook_delivery SET next_attempt_us = $1, owner = '', owner_until_us = 0 WHERE id = $2 AND tenant_id = $3 AND owner = $4"
+      " AND state = 1",
+      {absl::ToUnixMicros(next), delivery.id, delivery.tenant_id, owner}));
+}
+
+absl::Status ReleaseOwn(storage::Transaction& tx, std::string_view owner) {
+  return tx.Execute("UPDATE webhook_delivery SET owner = '', owner_until_us = 0 WHERE owner = $1 AND state = 1", {owner}).status();
+}
+
 absl::Status DisableEndpoint(storage::Transaction& tx, std::string_view tenant_id, std::string_view endpoint_id, std::string_view reason) {
   return tx.Execute("UPDATE webhook_endpoint SET disabled = 1, disabled_reason = $1 WHERE id = $2 AND tenant_id = $3 AND disabled = 0",
                     {reason, endpoint_id, tenant_id}).status();

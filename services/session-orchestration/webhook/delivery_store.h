@@ -66,6 +66,10 @@ absl::Status MarkRetry(storage::Transaction& tx, std::string_view owner, const C
                        absl::Time next, absl::Time now);
 absl::Status MarkFailed(storage::Transaction& tx, std::string_view owner, const ClaimedDelivery& delivery, const DeliveryResult& result,
                         absl::Time now);
+// Gives a claim back unsent, due again at `next`; no attempt is counted.
+absl::Status ReleaseDelivery(storage::Transaction& tx, std::string_view owner, const ClaimedDelivery& delivery, absl::Time next);
+// A replica that starts again takes back what it had claimed before it died: owners are unique among the living.
+absl::Status ReleaseOwn(storage::Transaction& tx, std::string_view owner);
 // "gone" (410) or "failing" (for days). Its pending deliveries stay, and go out if it is enabled again.
 absl::Status DisableEndpoint(storage::Transaction& tx, std::string_view tenant_id, std::string_view endpoint_id, std::string_view reason);
 
