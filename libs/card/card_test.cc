@@ -103,7 +103,7 @@ TEST_CASE("a Pan shows brand, BIN and last four only; a bad one is refused witho
   auto pan = Pan::FromDigits(std::move(SecretBytes::CopyOf(std::string_view(number)).value()));
   REQUIRE(pan.ok());
   CHECK(pan->brand() == Brand::kVisa);
-  CHECK(pan->bin() == number.substr(0, 8));
+  CHECK(pan->bin() == number.substr(0, 6));
   CHECK(pan->last_four() == number.substr(12));
   CHECK(Pan::FromDigits(std::move(SecretBytes::CopyOf(std::string_view(Number("37", 15))).value()))->bin().size() == 6);
   std::string wrong = number;

@@ -26,7 +26,7 @@ absl::StatusOr<Pan> Pan::FromDigits(secret::SecretBytes digits) {
                    absl::StrCat("the card number of ", text.size(), " digits has a wrong length or check digit"));
   }
   const Brand brand = BrandOf(text).brand;
-  std::string bin(text.substr(0, text.size() >= 16 ? 8 : 6));
+  std::string bin(text.substr(0, 6));
   std::string last_four(text.substr(text.size() - 4));
   Pan pan(std::move(digits));
   pan.brand_ = brand;

@@ -24,8 +24,8 @@ class Pan {
 
   const secret::SecretBytes& digits() const { return digits_; }
   Brand brand() const { return brand_; }
-  // What may be shown and stored in clear (PCI DSS 3.4.1): first six, or eight of a number of 16 and more
-  // digits; last four.
+  // What may be shown and stored in clear: first six and last four. PCI DSS 3.4.1 would allow eight of a longer
+  // number, but then seven digits in a row would stand in databases, and a leak could not be told from them.
   const std::string& bin() const { return bin_; }
   const std::string& last_four() const { return last_four_; }
 

@@ -14,6 +14,7 @@
 #include "libs/secret/arena.h"
 #include "libs/secret/hardening.h"
 #include "libs/storage/canary.h"
+#include "libs/storage/canary.h"
 #include "services/tokenisation-vault/config.h"
 #include "services/tokenisation-vault/grpc/admin_grpc.h"
 #include "services/tokenisation-vault/grpc/capture_grpc.h"
@@ -102,6 +103,8 @@ int main(int argc, char** argv) {
   if (!vault.ok()) return Fail(process, vault.status());
   if (auto status = storage::PlantCanary(**database, process.canary()); !status.ok()) return Fail(process, status);
   if (config.verify_audit) return PrintAuditVerdict((*vault)->audit());
+
+  if (auto status = storage::PlantCanary(**database, process.canary()); !status.ok()) return Fail(process, status);
 
   std::atomic<bool> accepting{false};
   Random& random = process.random();
