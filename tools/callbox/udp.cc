@@ -135,15 +135,18 @@ size_t UdpSocket::Send(std::span<const Datagram> datagrams) {
 
 void UdpSocket::Receive(const std::function<void(std::span<const uint8_t>, const Address&, int64_t)>& take) {
   static thread_local std::array<std::array<uint8_t, kMaxDatagram>, kBatch> buffers;
-  static thread_local std::array<std::array<uint8_t, 64>, kBatch> controls;
+  struct alignas(cmsghdr) Control {
+    std::array<uint8_t, 64> bytes;
+  };
+  static thread_local std::array<Control, kBatch> controls;
   for (;;) {
     std::array<mmsghdr, kBatch> headers{};
     std::array<iovec, kBatch> parts;
     std::array<Address, kBatch> sources;
     for (size_t i = 0; i < kBatch; ++i) {
       parts[i] = {buffers[i].data(), buffers[i].size()};
-      headers[i].msg_hdr = {&sources[i].storage, sizeof sources[i].storage, &parts[i], 1, controls[i].data(),
-                            controls[i].size(), 0};
+      headers[i].msg_hdr = {&sources[i].storage, sizeof sources[i].storage, &parts[i], 1, controls[i].bytes.data(),
+                            controls[i].bytes.size(), 0};
     }
     const int count = recvmmsg(fd_, headers.data(), kBatch, MSG_DONTWAIT, nullptr);
     if (count <= 0) {
