@@ -19,6 +19,9 @@ template <typename Parser>
 size_t FeedParser(Parser& parser, std::string_view bytes, ReadState* state) {
   size_t taken = 0;
   while (taken < bytes.size() && (*state == ReadState::kHeaders || *state == ReadState::kBody)) {
+    // At least "0\r\n\r\n" is to come while a chunked body is not over. Beast asserts when it gets the last chunk's
+    // header in smaller pieces.
+    if (parser.is_header_done() && parser.chunked() && bytes.size() - taken < 5) break;
     boost::beast::error_code error;
     const size_t used = parser.put(boost::asio::buffer(bytes.data() + taken, bytes.size() - taken), error);
     taken += used;
@@ -139,11 +142,14 @@ size_t ResponseReader::Feed(std::string_view bytes) {
 
 void ResponseReader::FeedEnd() {
   if (impl_->state != ReadState::kHeaders && impl_->state != ReadState::kBody) return;
+  // Asked in the middle of the headers, Beast asserts, or calls an answer of no bytes at all complete.
+  if (!impl_->parser->is_header_done()) {
+    impl_->state = ReadState::kMalformed;
+    return;
+  }
   boost::beast::error_code error;
-  // Beast calls an answer of no bytes at all complete.
-  const bool has_head = impl_->parser->is_header_done();
   impl_->parser->put_eof(error);
-  impl_->state = has_head && !error && impl_->parser->is_done() ? ReadState::kComplete : ReadState::kMalformed;
+  impl_->state = !error && impl_->parser->is_done() ? ReadState::kComplete : ReadState::kMalformed;
 }
 
 ReadState ResponseReader::state() const { return impl_->state; }

@@ -130,6 +130,8 @@ class ChunkedStream final : public StreamWriter, public std::enable_shared_from_
   void Pump();
   void Tick(absl::Duration period, std::shared_ptr<std::function<void()>> tick);
 
+  // Whoever holds a stream may hold it longer than the server: the timer's I/O context lives with it.
+  std::shared_ptr<ServerCore> core_;
   std::shared_ptr<Connection> connection_;  // dropped when closed
   asio::any_io_executor strand_;
   asio::steady_timer ticker_;

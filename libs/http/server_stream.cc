@@ -7,7 +7,7 @@
 namespace flattone::http {
 
 ChunkedStream::ChunkedStream(std::shared_ptr<Connection> connection, bool chunked, size_t max_queue)
-    : connection_(std::move(connection)), strand_(connection_->strand_), ticker_(strand_), chunked_(chunked),
+    : core_(connection->core_), connection_(std::move(connection)), strand_(connection_->strand_), ticker_(strand_), chunked_(chunked),
       max_queue_(max_queue) {}
 
 bool ChunkedStream::Write(std::string chunk) {
@@ -15,7 +15,7 @@ bool ChunkedStream::Write(std::string chunk) {
   std::lock_guard<std::mutex> lock(mutex_);
   if (closed_ || finishing_) return false;
   if (queued_bytes_ > 0 && queued_bytes_ + chunk.size() > max_queue_) {
-    ++connection_->core_->counters.streams_overrun;
+    ++core_->counters.streams_overrun;
     return false;
   }
   queued_bytes_ += chunk.size();

@@ -12,7 +12,7 @@ constexpr char kIntent[] = R"({"id":"","object":"payment_intent","amount":0,"amo
 "amount_details":{"tip":{}},"amount_received":0,"application":null,"application_fee_amount":null,
 "automatic_payment_methods":null,"canceled_at":null,"cancellation_reason":null,"capture_method":"automatic",
 "client_secret":null,"confirmation_method":"automatic","created":0,"currency":"","customer":null,"description":null,
-"invoice":null,"last_payment_error":null,"latest_charge":null,"livemode":false,"metadata":{},"next_action":null,
+"excluded_payment_method_types":null,"last_payment_error":null,"latest_charge":null,"livemode":false,"metadata":{},"next_action":null,
 "on_behalf_of":null,"payment_method":null,"payment_method_configuration_details":null,
 "payment_method_options":{"card":{"installments":null,"mandate_options":null,"network":null,
 "request_three_d_secure":"automatic"}},"payment_method_types":["card"],"processing":null,"receipt_email":null,
@@ -21,20 +21,20 @@ constexpr char kIntent[] = R"({"id":"","object":"payment_intent","amount":0,"amo
 
 constexpr char kMethod[] = R"({"id":"","object":"payment_method","allow_redisplay":"unspecified",
 "billing_details":{"address":{"city":null,"country":null,"line1":null,"line2":null,"postal_code":null,"state":null},
-"email":null,"name":null,"phone":null},"card":{},"created":0,"customer":null,"livemode":false,"metadata":{},
+"email":null,"name":null,"phone":null,"tax_id":null},"card":{},"created":0,"customer":null,"livemode":false,"metadata":{},
 "type":"card"})";
 
 constexpr char kMethodCard[] = R"({"brand":"","checks":{"address_line1_check":null,"address_postal_code_check":null,
 "cvc_check":"unchecked"},"country":"US","display_brand":"","exp_month":0,"exp_year":0,"fingerprint":"","funding":"credit",
 "generated_from":null,"last4":"","networks":{"available":[],"preferred":null},
-"three_d_secure_usage":{"supported":true},"wallet":null})";
+"regulated_status":null,"three_d_secure_usage":{"supported":true},"wallet":null})";
 
 constexpr char kCharge[] = R"({"id":"","object":"charge","amount":0,"amount_captured":0,"amount_refunded":0,
 "application":null,"application_fee":null,"application_fee_amount":null,"balance_transaction":null,
 "billing_details":{"address":{"city":null,"country":null,"line1":null,"line2":null,"postal_code":null,"state":null},
-"email":null,"name":null,"phone":null},"calculated_statement_descriptor":"SANDBOX","captured":false,"created":0,
+"email":null,"name":null,"phone":null,"tax_id":null},"calculated_statement_descriptor":"SANDBOX","captured":false,"created":0,
 "currency":"","customer":null,"description":null,"disputed":false,"failure_balance_transaction":null,
-"failure_code":null,"failure_message":null,"fraud_details":{},"invoice":null,"livemode":false,"metadata":{},
+"failure_code":null,"failure_message":null,"fraud_details":{},"livemode":false,"metadata":{},
 "on_behalf_of":null,"outcome":null,"paid":false,"payment_intent":"","payment_method":"","payment_method_details":{},
 "receipt_email":null,"receipt_number":null,"receipt_url":null,"refunded":false,"review":null,"shipping":null,
 "source_transfer":null,"statement_descriptor":null,"statement_descriptor_suffix":null,"status":"",
@@ -121,6 +121,8 @@ json::object ChargeJson(const Payment& payment) {
   json::object card{{"amount_authorized", payment.amount_minor},
                     {"authorization_code", nullptr},
                     {"brand", payment.card.brand},
+                    {"checks", {{"address_line1_check", nullptr}, {"address_postal_code_check", nullptr}, {"cvc_check", "pass"}}},
+                    {"country", "US"},
                     {"exp_month", payment.card.expiry_month},
                     {"exp_year", payment.card.expiry_year},
                     {"fingerprint", Fingerprint(payment.card)},
@@ -132,7 +134,10 @@ json::object ChargeJson(const Payment& payment) {
                     {"wallet", nullptr}};
   if (!payment.authorisation_code.empty()) card["authorization_code"] = payment.authorisation_code;
   out["payment_method_details"] = json::object{{"card", std::move(card)}, {"type", "card"}};
-  json::object outcome{{"network_status", declined ? "declined_by_network" : "approved_by_network"},
+  json::object outcome{{"advice_code", nullptr},
+                       {"network_advice_code", nullptr},
+                       {"network_decline_code", nullptr},
+                       {"network_status", declined ? "declined_by_network" : "approved_by_network"},
                        {"reason", nullptr},
                        {"risk_level", "normal"},
                        {"seller_message", declined ? "The bank declined the payment." : "Payment complete."},
@@ -142,6 +147,8 @@ json::object ChargeJson(const Payment& payment) {
     out["failure_message"] = "Your card was declined.";
     outcome["reason"] = decline->word();
     outcome["network_decline_code"] = decline->network_code;
+    if (!decline->stripe_advice.empty()) outcome["advice_code"] = decline->stripe_advice;
+    if (!decline->network_advice.empty()) outcome["network_advice_code"] = decline->network_advice;
   }
   out["outcome"] = std::move(outcome);
   return out;
