@@ -1,7 +1,6 @@
 #include "services/dtmf-masking/grpc/event_loop.h"
 
-#include <chrono>
-
+#include <grpc/support/time.h>
 #include <grpcpp/alarm.h>
 
 namespace flattone::masking {
@@ -11,7 +10,7 @@ class Timer final : public Operation {
  public:
   explicit Timer(std::function<void()> run) : run_(std::move(run)) {}
   void Set(grpc::CompletionQueue* queue, absl::Duration delay) {
-    alarm_.Set(queue, std::chrono::system_clock::now() + absl::ToChronoNanoseconds(delay), this);  // lint: allow (gRPC alarms are wall clock)
+    alarm_.Set(queue, gpr_time_from_nanos(absl::ToInt64Nanoseconds(delay), GPR_TIMESPAN), this);
   }
   void Done(bool ok) override {
     if (ok) run_();
