@@ -17,8 +17,11 @@ Digest Sha256(Bytes data) {
 
 Digest HmacSha256(Bytes key, std::initializer_list<Bytes> parts) {
   crypto_auth_hmacsha256_state state;
-  crypto_auth_hmacsha256_init(&state, key.data(), key.size());
-  for (Bytes part : parts) crypto_auth_hmacsha256_update(&state, part.data(), part.size());
+  const uint8_t none = 0;  // an empty salt may have no address, which libsodium's declaration forbids
+  crypto_auth_hmacsha256_init(&state, key.empty() ? &none : key.data(), key.size());
+  for (Bytes part : parts) {
+    if (!part.empty()) crypto_auth_hmacsha256_update(&state, part.data(), part.size());
+  }
   Digest digest;
   crypto_auth_hmacsha256_final(&state, digest.data());
   sodium_memzero(&state, sizeof state);
@@ -33,7 +36,8 @@ void HkdfExpand(const Digest& key, std::initializer_list<Bytes> info, std::span<
   size_t done = 0;
   for (uint8_t counter = 1; done < out.size(); ++counter) {
     crypto_auth_hmacsha256_state state;
-    crypto_auth_hmacsha256_init(&state, key.data(), key.size());
+    const uint8_t none = 0;  // an empty salt may have no address, which libsodium's declaration forbids
+  crypto_auth_hmacsha256_init(&state, key.empty() ? &none : key.data(), key.size());
     if (counter > 1) crypto_auth_hmacsha256_update(&state, block.data(), block.size());
     for (Bytes part : info) crypto_auth_hmacsha256_update(&state, part.data(), part.size());
     crypto_auth_hmacsha256_update(&state, &counter, 1);
