@@ -34,7 +34,7 @@ class FakeMasker final : public flattone::masking::v1::MaskingService::Service {
     builder.RegisterService(this);
     server_ = builder.BuildAndStart();
   }
-  ~FakeMasker() override { server_->Shutdown(std::chrono::system_clock::now()); }
+  ~FakeMasker() override { server_->Shutdown(std::chrono::system_clock::time_point()); }
 
   grpc::Status Mask(grpc::ServerContext* context,
                     grpc::ServerReaderWriter<flattone::masking::v1::MaskResponse, flattone::masking::v1::MaskRequest>* stream) override {

@@ -49,7 +49,7 @@ ShardLoop::ShardLoop(const ShardOptions& options, MediaMeters& media, IoMeters& 
     : clock_(clock), meters_(io), link_(link), epoll_fd_(epoll_fd), wake_fd_(wake_fd), fds_(size_t{options.slots} * 4, -1),
       buffers_(kBuffers * kBufferSize), vectors_(std::make_unique<Vectors>()),
       out_(kOutbox, [this](std::span<const Outgoing> datagrams) { Send(datagrams); }),
-      shard_(options, media, link, std::move(notices)) {}
+      shard_(options, media, std::move(notices)) {}
 
 ShardLoop::~ShardLoop() {
   Stop();

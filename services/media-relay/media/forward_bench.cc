@@ -12,7 +12,7 @@ namespace flattone::relay {
 namespace {
 
 struct Rig {
-  Rig() : meters(registry), link(4096), shard({.slots = 1024}, meters, link, [](const Notice&) {}),
+  Rig() : meters(registry), link(4096), shard({.slots = 1024}, meters, [](const Notice&) {}),
           out(256, [this](std::span<const Outgoing> items) { sent += items.size(); }) {
     PayloadMap map;
     map.kinds[0] = PayloadKind::kPcmu;

@@ -28,7 +28,7 @@ class MediaRig {
 
   MediaRig()
       : meters(registry), link(256),
-        shard({.slots = 8}, meters, link, [this](const Notice& notice) { notices.push_back(notice); }),
+        shard({.slots = 8}, meters, [this](const Notice& notice) { notices.push_back(notice); }),
         out(64, [this](std::span<const Outgoing> items) {
           for (const Outgoing& item : items) sent.push_back({item.port, item.to, {item.bytes.begin(), item.bytes.end()}});
         }) {

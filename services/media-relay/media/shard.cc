@@ -27,8 +27,8 @@ class WipeOnReturn {
 };
 }  // namespace
 
-Shard::Shard(const ShardOptions& options, MediaMeters& meters, HopLink& link, NoticeSink notices)
-    : options_(options), meters_(meters), link_(link), notices_(std::move(notices)), calls_(options.slots) {
+Shard::Shard(const ShardOptions& options, MediaMeters& meters, NoticeSink notices)
+    : options_(options), meters_(meters), notices_(std::move(notices)), calls_(options.slots) {
   dues_.items.resize(size_t{options.slots} * 8 + 64);
 }
 

@@ -1,7 +1,7 @@
 // The packet core of one thread: (now, input) → datagrams in the caller's outbox. No socket, clock, lock or allocation
 // per packet; calls are added and changed between packets by the same thread.
 //
-//   Shard shard(options, meters, link, notices);
+//   Shard shard(options, meters, notices);
 //   shard.Add(slot, now);  shard.SetLeg(slot, Side::kCaller, leg);  shard.SetPayloads(...);
 //   shard.OnPacket(now, port, source, bytes, outbox);   // from a socket
 //   shard.OnAnswer(now, record, outbox);                // from the hop
@@ -42,7 +42,7 @@ using NoticeSink = std::function<void(const Notice&)>;
 
 class Shard {
  public:
-  Shard(const ShardOptions& options, MediaMeters& meters, HopLink& link, NoticeSink notices);
+  Shard(const ShardOptions& options, MediaMeters& meters, NoticeSink notices);
 
   // False when the slot is taken or out of range.
   bool Add(uint32_t slot, int64_t now);
@@ -90,7 +90,6 @@ class Shard {
 
   const ShardOptions options_;
   MediaMeters& meters_;
-  HopLink& link_;
   NoticeSink notices_;
   std::vector<std::unique_ptr<MediaCall>> calls_;
   size_t calls_in_use_ = 0;
