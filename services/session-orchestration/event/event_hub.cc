@@ -1,0 +1,112 @@
+#include "services/session-orchestration/event/event_hub.h"
+
+#include <chrono>
+#include <memory>
+#include <vector>
+
+#include "absl/time/clock.h"
+
+namespace flattone::session {
+
+EventHub::EventHub(storage::Database& database, Options options) : database_(database), options_(options), thread_([this] { Run(); }) {}
+
+EventHub::~EventHub() {
+  {
+    std::lock_guard lock(mutex_);
+    stop_ = true;
+  }
+  changed_.notify_all();
+  thread_.join();
+}
+
+uint64_t EventHub::Wait(const World& world, int64_t seen, std::function<void()> wake) {
+  std::lock_guard lock(mutex_);
+  waiters_.emplace(next_, Waiter{world, seen, absl::Now(), std::move(wake)});
+  changed_.notify_one();
+  return next_++;
+}
+
+void EventHub::Cancel(uint64_t ticket) {
+  {
+    std::lock_guard lock(mutex_);
+    if (waiters_.erase(ticket) == 1) return;
+  }
+  std::lock_guard waking(waking_);
+}
+
+void EventHub::Poke() {
+  std::lock_guard lock(mutex_);
+  poked_ = true;
+  changed_.notify_one();
+}
+
+void EventHub::WaitFor(const World& world, int64_t seen, absl::Duration limit) {
+  struct Shared {
+    std::mutex mutex;
+    std::condition_variable changed;
+    bool woken = false;
+  };
+  auto shared = std::make_shared<Shared>();
+  const uint64_t ticket = Wait(world, seen, [shared] {
+    std::lock_guard lock(shared->mutex);
+    shared->woken = true;
+    shared->changed.notify_one();
+  });
+  {
+    std::unique_lock lock(shared->mutex);
+    shared->changed.wait_for(lock, absl::ToChronoMilliseconds(limit), [&] { return shared->woken; });
+  }
+  Cancel(ticket);
+}
+
+size_t EventHub::waiting() const {
+  std::lock_guard lock(mutex_);
+  return waiters_.size();
+}
+
+void EventHub::Run() {
+  std::unique_lock lock(mutex_);
+  while (!stop_) {
+    if (waiters_.empty()) {
+      poked_ = false;
+      changed_.wait(lock, [&] { return stop_ || !waiters_.empty(); });
+    } else {
+      changed_.wait_for(lock, absl::ToChronoMilliseconds(options_.poll), [&] { return stop_ || poked_; });
+    }
+    if (stop_) return;
+    poked_ = false;
+    lock.unlock();
+    Ask();
+    lock.lock();
+  }
+}
+
+void EventHub::Ask() {
+  std::map<std::pair<std::string, int>, int64_t> newest;
+  // A database that does not answer wakes nobody early; the streams themselves will tell their clients.
+  const absl::Status asked = database_.Read([&](storage::Transaction& tx) -> absl::Status {
+    auto rows = tx.Query("SELECT tenant_id, mode, last_event FROM world");
+    if (!rows.ok()) return rows.status();
+    for (const storage::Row& row : *rows) newest[{row.Text("tenant_id"), static_cast<int>(row.Int("mode"))}] = row.Int("last_event");
+    return absl::OkStatus();
+  });
+  std::lock_guard waking(waking_);
+  std::vector<std::function<void()>> wakes;
+  {
+    std::lock_guard lock(mutex_);
+    const absl::Time now = absl::Now();
+    for (auto it = waiters_.begin(); it != waiters_.end();) {
+      const auto found = newest.find({it->second.world.tenant_id, it->second.world.mode});
+      const bool news = asked.ok() && found != newest.end() && found->second > it->second.seen;
+      if (news || now - it->second.since >= options_.recheck) {
+        wakes.push_back(std::move(it->second.wake));
+        it = waiters_.erase(it);
+      } else {
+        ++it;
+      }
+    }
+  }
+  for (auto& wake : wakes) wake();
+}
+
+}  // namespace flattone::session
