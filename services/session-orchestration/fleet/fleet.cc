@@ -1,0 +1,174 @@
+#include "services/session-orchestration/fleet/fleet.h"
+
+#include "flattone/session/v1/admin.pb.h"
+#include "services/session-orchestration/session/free_text.h"
+#include "services/session-orchestration/session/lifecycle.h"
+
+namespace flattone::session {
+namespace {
+
+using storage::Blob;
+using storage::Transaction;
+
+v1::Protection ProtectionOf(media::v1::SecureState state) {
+  switch (state) {
+    case media::v1::SECURE_STATE_PLAIN: return v1::PROTECTION_OFF;
+    case media::v1::SECURE_STATE_STARTING: return v1::PROTECTION_STARTING;
+    case media::v1::SECURE_STATE_SECURE: return v1::PROTECTION_ON;
+    case media::v1::SECURE_STATE_STOPPING: return v1::PROTECTION_STOPPING;
+    default: return v1::PROTECTION_UNSPECIFIED;
+  }
+}
+
+}  // namespace
+
+absl::StatusOr<v1::RelayLease> Fleet::Lease(Transaction& tx, int64_t known_revision) {
+  v1::RelayLease lease;
+  lease.set_lease_seconds(static_cast<uint32_t>(absl::ToInt64Seconds(kRelayLease)));
+  auto revision = tx.Query("SELECT value FROM counter WHERE name = 'edges_revision'");
+  if (!revision.ok()) return revision.status();
+  lease.set_edges_revision(revision->front().Int("value"));
+  if (lease.edges_revision() == known_revision) return lease;
+  auto edges = tx.Query("SELECT body FROM edge ORDER BY id");
+  if (!edges.ok()) return edges.status();
+  lease.set_edges_included(true);
+  for (const storage::Row& row : *edges) lease.add_edges()->ParseFromString(row.Bytes("body"));
+  return lease;
+}
+
+absl::StatusOr<v1::RelayLease> Fleet::Register(const v1::RegisterRelayRequest& request) {
+  FT_TRY(CheckRequiredText("relay_id", request.relay_id(), 64));
+  FT_TRY(CheckRequiredText("grpc_address", request.grpc_address(), 255));
+  v1::Relay relay;
+  relay.set_relay_id(request.relay_id());
+  relay.set_grpc_address(request.grpc_address());
+  *relay.mutable_media_addresses() = request.media_addresses();
+  relay.set_state(request.state());
+  *relay.mutable_load() = request.load();
+  v1::RelayLease lease;
+  FT_TRY(domain_.Commit([&](Transaction& tx) -> absl::Status {
+    FT_TRY(tx.Execute("INSERT INTO relay (id, address, lease_until_us, body) VALUES ($1, $2, $3, $4) ON CONFLICT (id) DO UPDATE"
+                      " SET address = excluded.address, lease_until_us = excluded.lease_until_us, body = excluded.body",
+                      {relay.relay_id(), relay.grpc_address(), absl::ToUnixMicros(domain_.clock.Now() + kRelayLease), Blob{relay.SerializeAsString()}}).status());
+    auto made = Lease(tx, -1);
+    if (made.ok()) lease = *std::move(made);
+    return made.status();
+  }));
+  return lease;
+}
+
+absl::StatusOr<v1::RelayLease> Fleet::Renew(const v1::RenewRelayLeaseRequest& request) {
+  v1::RelayLease lease;
+  FT_TRY(domain_.db.Write([&](Transaction& tx) -> absl::Status {
+    auto rows = tx.Query("SELECT body FROM relay WHERE id = $1" + tx.ForUpdate(), {request.relay_id()});
+    if (!rows.ok()) return rows.status();
+    if (rows->empty()) return Refuse(absl::StatusCode::kNotFound, "lease_expired", "the relay has no lease", "register again");
+    v1::Relay relay;
+    relay.ParseFromString(rows->front().Bytes("body"));
+    relay.set_state(request.state());
+    *relay.mutable_load() = request.load();
+    FT_TRY(tx.Execute("UPDATE relay SET lease_until_us = $1, body = $2 WHERE id = $3",
+                      {absl::ToUnixMicros(domain_.clock.Now() + kRelayLease), Blob{relay.SerializeAsString()}, request.relay_id()}).status());
+    auto made = Lease(tx, request.edges_revision());
+    if (made.ok()) lease = *std::move(made);
+    return made.status();
+  }));
+  return lease;
+}
+
+absl::StatusOr<v1::ReportCallsResponse> Fleet::Report(const v1::ReportCallsRequest& request) {
+  if (request.reports_size() > 1000) return InvalidField("reports", "has too many entries", "at most 1000 reports");
+  for (const v1::CallReport& report : request.reports()) {
+    FT_TRY(CheckRequiredText("reports.report_id", report.report_id(), 64));
+    FT_TRY(ReportOne(request.relay_id(), report));
+  }
+  return v1::ReportCallsResponse();
+}
+
+absl::Status Fleet::ReportOne(const std::string& relay_id, const v1::CallReport& report) {
+  return domain_.Commit([&](Transaction& tx) -> absl::Status {
+    auto first = tx.Execute("INSERT INTO call_report (report_id, at_us) VALUES ($1, $2) ON CONFLICT DO NOTHING", {report.report_id(), domain_.NowUs()});
+    if (!first.ok() || *first == 0) return first.status();
+    switch (report.kind()) {
+      case v1::CALL_REPORT_KIND_STARTED:
+        return tx.Execute("INSERT INTO live_call (tenant_id, call_reference, call_id, relay_id, started_us) VALUES ($1, $2, $3, $4, $5)"
+                          " ON CONFLICT (tenant_id, call_reference) DO UPDATE SET call_id = excluded.call_id, relay_id = excluded.relay_id",
+                          {report.tenant_id(), report.call_reference(), report.call_id(), relay_id, report.time_ms() * 1000}).status();
+      case v1::CALL_REPORT_KIND_ENDED: {
+        // A report of an earlier call under the same reference says nothing about the one that runs now.
+        auto gone = tx.Execute("DELETE FROM live_call WHERE tenant_id = $1 AND call_reference = $2 AND call_id = $3",
+                               {report.tenant_id(), report.call_reference(), report.call_id()});
+        if (!gone.ok()) return gone.status();
+        return CallEnded(tx, report.tenant_id(), report.call_reference(), "hang_up");
+      }
+      case v1::CALL_REPORT_KIND_PROTECTION: return ProtectionChanged(tx, report);
+      case v1::CALL_REPORT_KIND_MASKER_LOST:
+        return Warn(tx, report, "the masker was lost: the agent hears a comfort tone until another has taken over");
+      case v1::CALL_REPORT_KIND_MASKER_REPLACED: return Warn(tx, report, "another masker has taken over: the field that was being typed starts anew");
+      case v1::CALL_REPORT_KIND_CODEC_CHANGED: return Warn(tx, report, "the call changed its codec: the agent hears a comfort tone");
+      case v1::CALL_REPORT_KIND_KEY_LOST: return Warn(tx, report, "a key was lost on its way: the field that was being typed starts anew");
+      default: return absl::OkStatus();
+    }
+  });
+}
+
+absl::Status Fleet::CallEnded(Transaction& tx, const std::string& tenant_id, const std::string& call_reference, std::string_view why) {
+  auto rows = tx.Query("SELECT id FROM session WHERE tenant_id = $1 AND call_reference = $2 AND state <> $3 ORDER BY id LIMIT 100",
+                       {tenant_id, call_reference, static_cast<int>(v1::SESSION_STATE_ENDED)});
+  if (!rows.ok()) return rows.status();
+  for (const storage::Row& row : *rows) {
+    auto session = LoadSessionOfTenant(tx, tenant_id, row.Text("id"), Lock::kYes);
+    if (!session.ok()) return session.status();
+    FT_TRY(EndOrWait(tx, domain_, *session, SessionAction::kHangUp, why, "caller"));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::optional<SessionRow>> Fleet::SessionOfCapture(Transaction& tx, const v1::CallReport& report) {
+  if (report.capture_id().empty()) return std::nullopt;
+  auto capture = LoadCapture(tx, report.tenant_id(), report.capture_id(), Lock::kNo);
+  if (capture.status().code() == absl::StatusCode::kNotFound) return std::nullopt;
+  if (!capture.ok()) return capture.status();
+  auto session = LoadSessionOfTenant(tx, report.tenant_id(), capture->session_id, Lock::kYes);
+  if (!session.ok()) return session.status();
+  if (session->capture_id != report.capture_id()) return std::nullopt;
+  return *std::move(session);
+}
+
+absl::Status Fleet::ProtectionChanged(Transaction& tx, const v1::CallReport& report) {
+  auto session = SessionOfCapture(tx, report);
+  if (!session.ok() || !session->has_value()) return session.status();
+  const v1::Protection protection = ProtectionOf(report.secure_state());
+  if (protection == v1::PROTECTION_UNSPECIFIED || protection == (*session)->body.protection()) return absl::OkStatus();
+  (*session)->body.set_protection(protection);
+  if ((*session)->state() == SessionState::kEnded) return SaveSession(tx, **session);  // "session.ended" is the last event
+  return Tell(tx, domain_, **session, {"session.protection_changed", "system", {}});
+}
+
+absl::Status Fleet::Warn(Transaction& tx, const v1::CallReport& report, std::string_view message) {
+  auto session = SessionOfCapture(tx, report);
+  if (!session.ok() || !session->has_value() || (*session)->state() == SessionState::kEnded) return session.status();
+  return Tell(tx, domain_, **session, {"session.warning", "system", std::string(message)});
+}
+
+absl::Status Fleet::DropLost() {
+  return domain_.Commit([&](Transaction& tx) -> absl::Status {
+    auto relays = tx.Query("SELECT id FROM relay WHERE lease_until_us < $1 ORDER BY id LIMIT 10" + tx.ForUpdateSkipLocked(),
+                           {absl::ToUnixMicros(domain_.clock.Now() - kRelayGrace)});
+    if (!relays.ok()) return relays.status();
+    for (const storage::Row& relay : *relays) {
+      auto calls = tx.Query("SELECT tenant_id, call_reference FROM live_call WHERE relay_id = $1 ORDER BY tenant_id, call_reference LIMIT 200", {relay.Text("id")});
+      if (!calls.ok()) return calls.status();
+      for (const storage::Row& call : *calls) {
+        FT_TRY(tx.Execute("DELETE FROM live_call WHERE tenant_id = $1 AND call_reference = $2", {call.Text("tenant_id"), call.Text("call_reference")}).status());
+        FT_TRY(CallEnded(tx, call.Text("tenant_id"), call.Text("call_reference"), "hang_up"));
+      }
+      if (calls->size() == 200) continue;  // the rest in the next round
+      FT_TRY(tx.Execute("UPDATE capture SET relay_done = 1 WHERE relay_id = $1 AND phase = 'CLOSING'", {relay.Text("id")}).status());
+      FT_TRY(tx.Execute("DELETE FROM relay WHERE id = $1", {relay.Text("id")}).status());
+    }
+    return absl::OkStatus();
+  });
+}
+
+}  // namespace flattone::session

@@ -1,0 +1,38 @@
+// Relays by lease, and what they report of their calls. Behind FleetService (relays only).
+#pragma once
+
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "flattone/session/v1/fleet.pb.h"
+#include "services/session-orchestration/session/context.h"
+#include "services/session-orchestration/store/rows.h"
+
+namespace flattone::session {
+
+inline constexpr absl::Duration kRelayLease = absl::Seconds(15);
+// How long after its lease a relay that is silent counts as lost with its calls.
+inline constexpr absl::Duration kRelayGrace = absl::Seconds(30);
+
+class Fleet {
+ public:
+  explicit Fleet(const Domain& domain) : domain_(domain) {}
+
+  absl::StatusOr<v1::RelayLease> Register(const v1::RegisterRelayRequest& request);
+  absl::StatusOr<v1::RelayLease> Renew(const v1::RenewRelayLeaseRequest& request);
+  // Each report once, by its id; each in a transaction of its own.
+  absl::StatusOr<v1::ReportCallsResponse> Report(const v1::ReportCallsRequest& request);
+  // For the worker: relays whose lease and grace are over, and the sessions of their calls.
+  absl::Status DropLost();
+
+ private:
+  absl::StatusOr<v1::RelayLease> Lease(storage::Transaction& tx, int64_t known_revision);
+  absl::Status ReportOne(const std::string& relay_id, const v1::CallReport& report);
+  absl::Status CallEnded(storage::Transaction& tx, const std::string& tenant_id, const std::string& call_reference, std::string_view why);
+  absl::Status ProtectionChanged(storage::Transaction& tx, const v1::CallReport& report);
+  absl::Status Warn(storage::Transaction& tx, const v1::CallReport& report, std::string_view message);
+  absl::StatusOr<std::optional<SessionRow>> SessionOfCapture(storage::Transaction& tx, const v1::CallReport& report);
+  const Domain& domain_;
+};
+
+}  // namespace flattone::session

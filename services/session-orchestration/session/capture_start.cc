@@ -1,0 +1,237 @@
+// Starting a capture: reserve, secure, confirm, and what happens when one of them fails.
+#include "services/session-orchestration/session/capture_service.h"
+#include "services/session-orchestration/session/lifecycle.h"
+#include "services/session-orchestration/session/once.h"
+#include "services/session-orchestration/session/session_service.h"
+
+namespace flattone::session {
+namespace {
+
+using storage::Transaction;
+
+constexpr absl::Duration kStartLease = absl::Seconds(30);
+
+absl::Status CallNotFound() {
+  return Refuse(absl::StatusCode::kNotFound, "call_not_found", "no call with this reference is at a media relay",
+                "check call_reference, and that the edge has put the relay into the call");
+}
+
+vault::v1::CaptureRules RulesOf(const v1::CaptureSettings& settings) {
+  vault::v1::CaptureRules rules;
+  std::vector<int> fields(settings.fields().begin(), settings.fields().end());
+  if (fields.empty()) fields = {common::v1::CARD_FIELD_PAN, common::v1::CARD_FIELD_EXPIRY, common::v1::CARD_FIELD_SECURITY_CODE};
+  for (const int field : fields) {
+    auto* rule = rules.add_fields();
+    rule->set_field(static_cast<common::v1::CardField>(field));
+    rule->set_timeout_seconds(settings.field_timeout_seconds());
+    if (field == common::v1::CARD_FIELD_POSTCODE) rule->set_length(settings.postcode_length());
+  }
+  rules.mutable_accepted_brands()->CopyFrom(settings.accepted_brands());
+  rules.set_card_tries(settings.card_tries());
+  rules.set_timeout_seconds(settings.capture_timeout_seconds());
+  return rules;
+}
+
+// A neighbour that does not answer, in the words of the contract; its own refusals pass as they are.
+absl::Status Neighbour(const absl::Status& status, const char* code, const char* message) {
+  const bool silent = status.code() == absl::StatusCode::kUnavailable || status.code() == absl::StatusCode::kDeadlineExceeded;
+  if (!silent || DetailOf(status).has_value()) return status;
+  return Refuse(absl::StatusCode::kUnavailable, code, message, "try again in a moment");
+}
+
+}  // namespace
+
+absl::StatusOr<v1::Session> CaptureService::Start(const Change& change, const v1::StartCaptureRequest& request) {
+  v1::Session kept;
+  SessionRow session;
+  auto capture = Reserve(change, request.session_id(), kept, session);
+  if (!capture.ok()) return capture.status();
+  if (capture->id.empty()) return kept;
+  domain_.gates.Reach("capture_reserved");
+  vault::v1::CaptureStatus first;
+  const absl::Status secured = Secure(change, *capture, session, first);
+  if (!secured.ok()) return FailStart(change, *capture, secured);
+  domain_.gates.Reach("capture_secured");
+  auto answer = Confirm(change, *capture, first);
+  if (!answer.ok()) return FailStart(change, *capture, answer.status());
+  if (started_) started_(*capture);
+  return answer;
+}
+
+absl::StatusOr<CaptureRow> CaptureService::Reserve(const Change& change, const std::string& session_id, v1::Session& kept, SessionRow& session) {
+  CaptureRow capture, old;
+  const absl::Status done = domain_.Commit([&](Transaction& tx) -> absl::Status {
+    capture = {};
+    old = {};
+    auto was_kept = Kept(tx, domain_, change, kStartLease, kept);
+    if (!was_kept.ok()) return was_kept.status();
+    if (*was_kept) return absl::OkStatus();
+    auto row = LoadSession(tx, change.world, session_id, Lock::kYes);
+    if (!row.ok()) return row.status();
+    if (!StepOf(row->state(), SessionAction::kStartCapture).allowed()) return RefusalOf(row->state(), SessionAction::kStartCapture);
+    if (!row->capture_id.empty()) {
+      auto before = LoadCapture(tx, row->tenant_id, row->capture_id, Lock::kYes);
+      if (!before.ok()) return before.status();
+      if (before->phase == "STARTING") {
+        return Refuse(absl::StatusCode::kFailedPrecondition, "capture_running", "a capture of this session is just being started", "wait for its answer");
+      }
+      if (row->state() == SessionState::kReady) {  // starts anew: what was collected is dropped
+        FT_TRY(CloseCapture(tx, domain_, *row, false));
+        row->SetState(SessionState::kCreated);
+        row->body.clear_progress();
+        FT_TRY(Tell(tx, domain_, *row, {"session.capture_ended", change.actor, "the capture is started anew"}));
+        old = *before;
+      }
+    }
+    capture.id = RandomId(domain_.random, "cap");
+    capture.tenant_id = row->tenant_id;
+    capture.session_id = row->id;
+    capture.phase = "STARTING";
+    capture.owner = domain_.replica;
+    capture.owner_until_us = absl::ToUnixMicros(domain_.clock.Now() + kStartLease);
+    capture.created_us = domain_.NowUs();
+    FT_TRY(InsertCapture(tx, capture));
+    row->capture_id = capture.id;
+    row->payment_id.clear();
+    row->body.set_protection(v1::PROTECTION_STARTING);
+    FT_TRY(SaveSession(tx, *row));
+    session = *row;
+    return absl::OkStatus();
+  });
+  if (!done.ok()) return done;
+  // The relay knows one capture per call: the old one has to be told to stop before the new one starts.
+  if (!old.id.empty()) {
+    auto closed = Close(old.tenant_id, old.id);
+    (void)closed;  // the worker goes on with it
+  }
+  return capture;
+}
+
+absl::StatusOr<CaptureService::Place> CaptureService::FindCall(const Change& change, const std::string& call_reference) {
+  struct Relay {
+    std::string id, address;
+  };
+  std::vector<Relay> relays;
+  Place place;
+  FT_TRY(domain_.db.Read([&](Transaction& tx) -> absl::Status {
+    auto known = tx.Query("SELECT c.call_id, c.relay_id, r.address FROM live_call c JOIN relay r ON r.id = c.relay_id"
+                          " WHERE c.tenant_id = $1 AND c.call_reference = $2",
+                          {change.world.tenant_id, call_reference});
+    if (!known.ok()) return known.status();
+    if (!known->empty()) place = {known->front().Text("relay_id"), known->front().Text("address"), known->front().Text("call_id")};
+    auto rows = tx.Query("SELECT id, address FROM relay WHERE lease_until_us > $1 ORDER BY id LIMIT $2", {domain_.NowUs(), domain_.relays_asked});
+    if (!rows.ok()) return rows.status();
+    for (const storage::Row& row : *rows) relays.push_back({row.Text("id"), row.Text("address")});
+    return absl::OkStatus();
+  }));
+  if (!place.call_id.empty()) return place;
+  // Not reported yet: the edge's offer may be younger than the relay's next report.
+  media::v1::FindCallRequest find;
+  find.set_tenant_id(change.world.tenant_id);
+  find.set_call_reference(call_reference);
+  absl::Status silent;
+  for (const Relay& relay : relays) {
+    auto found = domain_.relays.FindCall(relay.address, find, {change.traceparent, absl::Seconds(1)});
+    if (found.ok()) return Place{relay.id, relay.address, found->call().call_id()};
+    if (found.status().code() != absl::StatusCode::kNotFound) silent = found.status();
+  }
+  if (!silent.ok() || relays.empty()) {
+    return relays.empty() ? Refuse(absl::StatusCode::kUnavailable, "relay_unavailable", "no media relay is registered", "try again in a moment")
+                          : Refuse(absl::StatusCode::kUnavailable, "relay_unavailable", "a media relay did not answer", "try again in a moment");
+  }
+  return CallNotFound();
+}
+
+absl::Status CaptureService::Secure(const Change& change, CaptureRow& capture, const SessionRow& session, vault::v1::CaptureStatus& first) {
+  auto place = FindCall(change, session.body.call_reference());
+  if (!place.ok()) return place.status();
+  vault::v1::OpenCaptureRequest open;
+  open.set_tenant_id(capture.tenant_id);
+  open.set_capture_id(capture.id);
+  open.set_session_id(capture.session_id);
+  *open.mutable_rules() = RulesOf(session.body.capture());
+  auto opened = domain_.vault.OpenCapture(open, {change.traceparent, absl::Seconds(3)});
+  if (!opened.ok()) return Neighbour(opened.status(), "vault_unavailable", "the vault did not answer");
+  first = opened->status();
+  capture.relay_id = place->relay_id;
+  capture.relay_address = place->relay_address;
+  capture.call_id = place->call_id;
+  capture.vault_address = opened->handle().vault_address();
+  capture.vault_replica = opened->handle().replica_id();
+  // Written before the relay is asked: whoever has to undo this start knows where.
+  FT_TRY(domain_.db.Write([&](Transaction& tx) { return SaveCapture(tx, capture); }));
+  media::v1::StartSecureRequest secure;
+  secure.set_tenant_id(capture.tenant_id);
+  secure.set_call_id(capture.call_id);
+  secure.set_capture_id(capture.id);
+  secure.set_vault_address(capture.vault_address);
+  auto secured = domain_.relays.StartSecure(capture.relay_address, secure, {change.traceparent, absl::Seconds(5)});
+  if (secured.ok()) return absl::OkStatus();
+  if (secured.status().code() == absl::StatusCode::kNotFound) return CallNotFound();
+  return Neighbour(secured.status(), "relay_unavailable", "the media relay did not answer");
+}
+
+absl::StatusOr<v1::Session> CaptureService::Confirm(const Change& change, const CaptureRow& capture, const vault::v1::CaptureStatus& first) {
+  v1::Session answer;
+  FT_TRY(domain_.Commit([&](Transaction& tx) -> absl::Status {
+    auto row = LoadSession(tx, change.world, capture.session_id, Lock::kYes);
+    if (!row.ok()) return row.status();
+    auto current = LoadCapture(tx, capture.tenant_id, capture.id, Lock::kYes);
+    if (!current.ok()) return current.status();
+    const bool wanted = row->capture_id == capture.id && current->phase == "STARTING";
+    const SessionStep step = StepOf(row->state(), SessionAction::kStartCapture);
+    if (!wanted || !step.allowed()) {
+      return Refuse(absl::StatusCode::kFailedPrecondition, row->state() == SessionState::kEnded ? "session_ended" : "capture_running",
+                    "the session changed while its capture was being started", "read the session");
+    }
+    row->SetState(step.next);
+    row->body.set_protection(v1::PROTECTION_ON);
+    current->phase = "RUNNING";
+    current->owner = domain_.replica;
+    current->owner_until_us = absl::ToUnixMicros(domain_.clock.Now() + kStartLease);
+    row->body.mutable_progress()->set_capture_id(capture.id);
+    *row->body.mutable_progress()->mutable_fields() = first.fields();
+    row->body.mutable_progress()->set_current_field(first.current_field());
+    current->revision = static_cast<int64_t>(first.revision());
+    FT_TRY(SaveCapture(tx, *current));
+    FT_TRY(Tell(tx, domain_, *row, {"session.capture_started", change.actor, {}}));
+    auto shown = Shown(tx, *row);
+    if (!shown.ok()) return shown.status();
+    answer = *std::move(shown);
+    return FinishOnce(tx, change.once, answer.SerializeAsString(), domain_.clock.Now());
+  }));
+  return answer;
+}
+
+absl::Status CaptureService::FailStart(const Change& change, const CaptureRow& capture, const absl::Status& why) {
+  const absl::Status undone = UndoStart(capture.tenant_id, capture.id);
+  if (undone.ok()) {
+    auto closed = Close(capture.tenant_id, capture.id);
+    (void)closed;  // the worker goes on with it
+  }
+  return GiveUp(domain_, change, why);
+}
+
+absl::Status CaptureService::UndoStart(const std::string& tenant_id, const std::string& capture_id) {
+  return domain_.Commit([&](Transaction& tx) -> absl::Status {
+    auto capture = LoadCapture(tx, tenant_id, capture_id, Lock::kNo);
+    if (!capture.ok()) return capture.status();
+    auto row = LoadSessionOfTenant(tx, tenant_id, capture->session_id, Lock::kYes);
+    if (!row.ok()) return row.status();
+    capture = LoadCapture(tx, tenant_id, capture_id, Lock::kYes);
+    if (!capture.ok() || capture->phase != "STARTING") return capture.status();
+    capture->phase = "CLOSING";
+    capture->next_try_us = domain_.NowUs();
+    capture->owner.clear();
+    capture->owner_until_us = 0;
+    // Nothing was asked of a neighbour whose place is not written down yet.
+    capture->vault_done = capture->vault_address.empty();
+    capture->relay_done = capture->relay_address.empty();
+    FT_TRY(SaveCapture(tx, *capture));
+    if (row->capture_id != capture_id) return absl::OkStatus();
+    row->body.set_protection(capture->relay_done ? v1::PROTECTION_OFF : v1::PROTECTION_STOPPING);
+    return SaveSession(tx, *row);
+  });
+}
+
+}  // namespace flattone::session

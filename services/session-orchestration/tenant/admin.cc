@@ -1,0 +1,286 @@
+#include "services/session-orchestration/tenant/admin.h"
+
+#include <set>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
+#include "libs/base/error.h"
+#include "services/session-orchestration/payment/money.h"
+#include "services/session-orchestration/session/free_text.h"
+#include "services/session-orchestration/store/page.h"
+#include "services/session-orchestration/store/rows.h"
+#include "services/session-orchestration/tenant/credentials.h"
+
+namespace flattone::session {
+namespace {
+
+using storage::Blob;
+using storage::Transaction;
+
+#define FT_RETURN(expression)                         \
+  do {                                                \
+    const absl::Status ft_status_ = (expression);     \
+    if (!ft_status_.ok()) return ft_status_;          \
+  } while (false)
+
+absl::Status NotFound(const char* code, const char* what) {
+  return Refusal(absl::StatusCode::kNotFound, {.code = code, .field = {}, .limit = {}, .fix = {}}, absl::StrCat("no such ", what));
+}
+
+absl::Status CheckTenant(const v1::Tenant& tenant) {
+  FT_RETURN(CheckRequiredText("tenant.name", tenant.name(), 100));
+  if (tenant.max_amount_minor() < 0 || tenant.max_amount_minor() > kMaxAmountMinor) {
+    return InvalidField("tenant.max_amount_minor", absl::StrCat("is ", tenant.max_amount_minor()), absl::StrCat("0 or 1 to ", kMaxAmountMinor));
+  }
+  for (const std::string& code : tenant.currency_codes()) {
+    if (!MinorUnits(code).has_value()) return InvalidField("tenant.currency_codes", "has an unknown code", "ISO 4217 alphabetic codes");
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<v1::Tenant> LoadTenant(Transaction& tx, const std::string& id, bool lock) {
+  auto rows = tx.Query("SELECT body FROM tenant WHERE id = $1" + (lock ? tx.ForUpdate() : std::string()), {id});
+  if (!rows.ok()) return rows.status();
+  v1::Tenant tenant;
+  if (rows->empty() || !tenant.ParseFromString(rows->front().Bytes("body"))) return NotFound("tenant_not_found", "tenant");
+  return tenant;
+}
+
+absl::Status CheckEdge(const v1::EdgeConfiguration& edge) {
+  bool good = !edge.edge_id().empty() && edge.edge_id().size() <= 64;
+  for (char c : edge.edge_id()) good = good && ((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-');
+  if (!good) return InvalidField("edge.edge_id", "cannot be used", "1 to 64 characters of [a-z0-9._-]");
+  if (edge.tenant_ids_size() > 1000) return InvalidField("edge.tenant_ids", "has too many entries", "at most 1000 tenants");
+  return absl::OkStatus();
+}
+
+// Asked sizes 1 to 200, 0: 50; more is cut, an operator's tool pages on.
+int Size(uint32_t wanted) { return wanted == 0 ? 50 : static_cast<int>(std::min<uint32_t>(wanted, 200)); }
+
+template <typename Response, typename Add>
+absl::Status PageOf(const absl::StatusOr<storage::Rows>& rows, int size, Response& response, const Add& add) {
+  if (!rows.ok()) return rows.status();
+  response.Clear();
+  for (size_t i = 0; i < rows->size() && i < static_cast<size_t>(size); ++i) add((*rows)[i]);
+  if (rows->size() > static_cast<size_t>(size)) {
+    const storage::Row& last = (*rows)[static_cast<size_t>(size) - 1];
+    response.set_next_page_token(PageToken({last.Int("created_us"), last.Text("id")}));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::Status AdminStore::Record(Transaction& tx, const std::string& actor, const std::string& action, const std::string& tenant_id,
+                                const std::string& object) {
+  auto number = tx.Query("UPDATE counter SET value = value + 1 WHERE name = 'admin_action' RETURNING value");
+  if (!number.ok()) return number.status();
+  return tx.Execute("INSERT INTO admin_action (sequence, time_us, actor, action, tenant_id, object) VALUES ($1, $2, $3, $4, $5, $6)",
+                    {number->front().Int("value"), absl::ToUnixMicros(clock_.Now()), actor, action, tenant_id, object}).status();
+}
+
+absl::StatusOr<v1::Tenant> AdminStore::CreateTenant(const std::string& actor, const v1::CreateTenantRequest& request) {
+  FT_RETURN(CheckTenant(request.tenant()));
+  v1::Tenant tenant = request.tenant();
+  const int64_t now = absl::ToUnixMicros(clock_.Now());
+  tenant.set_id(RandomId(random_, "ten"));
+  tenant.set_created_at(TimeText(now));
+  FT_RETURN(db_.Write([&](Transaction& tx) -> absl::Status {
+    if (!tenant.platform_id().empty()) {
+      auto platform = LoadTenant(tx, tenant.platform_id(), false);
+      if (!platform.ok()) return platform.status();
+      if (!platform->platform()) return InvalidField("tenant.platform_id", "names a merchant", "the id of a platform");
+    }
+    FT_RETURN(tx.Execute("INSERT INTO tenant (id, platform_id, suspended, created_us, body) VALUES ($1, $2, $3, $4, $5)",
+                         {tenant.id(), tenant.platform_id(), tenant.suspended(), now, Blob{tenant.SerializeAsString()}}).status());
+    return Record(tx, actor, "tenant.create", tenant.id(), tenant.id());
+  }));
+  return tenant;
+}
+
+absl::StatusOr<v1::Tenant> AdminStore::GetTenant(const v1::GetTenantRequest& request) {
+  v1::Tenant tenant;
+  FT_RETURN(db_.Read([&](Transaction& tx) -> absl::Status {
+    auto loaded = LoadTenant(tx, request.tenant_id(), false);
+    if (loaded.ok()) tenant = *std::move(loaded);
+    return loaded.status();
+  }));
+  return tenant;
+}
+
+absl::StatusOr<v1::ListTenantsResponse> AdminStore::ListTenants(const v1::ListTenantsRequest& request) {
+  auto page = ReadPageToken(request.page_token());
+  if (!page.ok()) return page.status();
+  const int size = Size(request.page_size());
+  v1::ListTenantsResponse response;
+  FT_RETURN(db_.Read([&](Transaction& tx) {
+    return PageOf(tx.Query("SELECT id, created_us, body FROM tenant WHERE created_us < $1 OR (created_us = $2 AND id < $3)"
+                           " ORDER BY created_us DESC, id DESC LIMIT $4",
+                           {page->at, page->at, page->id, size + 1}),
+                  size, response, [&](const storage::Row& row) { response.add_tenants()->ParseFromString(row.Bytes("body")); });
+  }));
+  return response;
+}
+
+absl::StatusOr<v1::Tenant> AdminStore::UpdateTenant(const std::string& actor, const v1::UpdateTenantRequest& request) {
+  FT_RETURN(CheckTenant(request.tenant()));
+  v1::Tenant tenant;
+  FT_RETURN(db_.Write([&](Transaction& tx) -> absl::Status {
+    auto loaded = LoadTenant(tx, request.tenant().id(), true);
+    if (!loaded.ok()) return loaded.status();
+    tenant = *std::move(loaded);
+    tenant.set_name(request.tenant().name());
+    tenant.set_max_amount_minor(request.tenant().max_amount_minor());
+    *tenant.mutable_currency_codes() = request.tenant().currency_codes();
+    tenant.set_suspended(request.tenant().suspended());
+    FT_RETURN(tx.Execute("UPDATE tenant SET suspended = $1, body = $2 WHERE id = $3",
+                         {tenant.suspended(), Blob{tenant.SerializeAsString()}, tenant.id()}).status());
+    return Record(tx, actor, "tenant.update", tenant.id(), tenant.id());
+  }));
+  return tenant;
+}
+
+absl::StatusOr<v1::ApiKey> AdminStore::CreateApiKey(const std::string& actor, const v1::CreateApiKeyRequest& request) {
+  v1::ApiKey key = request.key();
+  if (key.mode() != common::v1::MODE_TEST && key.mode() != common::v1::MODE_LIVE) {
+    return InvalidField("key.mode", absl::StrCat("is ", static_cast<int>(key.mode())), "MODE_TEST or MODE_LIVE");
+  }
+  if (key.roles().empty()) return InvalidField("key.roles", "is empty", "at least one of SESSIONS, FINANCE, READ");
+  for (const int role : key.roles()) {
+    if (role < v1::API_KEY_ROLE_SESSIONS || role > v1::API_KEY_ROLE_READ) return InvalidField("key.roles", absl::StrCat("has ", role), "SESSIONS, FINANCE, READ");
+  }
+  FT_RETURN(CheckText("key.description", key.description(), 200));
+  int64_t expires = 0;
+  if (!key.expires_at().empty()) {
+    absl::Time at;
+    std::string problem;
+    if (!absl::ParseTime(absl::RFC3339_full, key.expires_at(), &at, &problem) || at <= clock_.Now()) {
+      return InvalidField("key.expires_at", "cannot be used", "a time to come, RFC 3339, or empty");
+    }
+    expires = absl::ToUnixMicros(at);
+  }
+  const int64_t now = absl::ToUnixMicros(clock_.Now());
+  key.set_id(RandomId(random_, "key"));
+  key.set_revoked(false);
+  key.clear_secret();
+  key.set_created_at(TimeText(now));
+  const std::string secret = NewSecret(random_, key.mode() == common::v1::MODE_LIVE ? "ft_live_" : "ft_test_");
+  FT_RETURN(db_.Write([&](Transaction& tx) -> absl::Status {
+    auto tenant = LoadTenant(tx, key.tenant_id(), false);
+    if (!tenant.ok()) return tenant.status();
+    FT_RETURN(tx.Execute("INSERT INTO api_key (id, tenant_id, mode, secret_hash, expires_us, revoked, created_us, body)"
+                         " VALUES ($1, $2, $3, $4, $5, 0, $6, $7)",
+                         {key.id(), key.tenant_id(), static_cast<int>(key.mode()), SecretHash(secret), expires, now, Blob{key.SerializeAsString()}}).status());
+    return Record(tx, actor, "key.create", key.tenant_id(), key.id());
+  }));
+  key.set_secret(secret);
+  return key;
+}
+
+absl::StatusOr<v1::ListApiKeysResponse> AdminStore::ListApiKeys(const v1::ListApiKeysRequest& request) {
+  auto page = ReadPageToken(request.page_token());
+  if (!page.ok()) return page.status();
+  const int size = Size(request.page_size());
+  v1::ListApiKeysResponse response;
+  FT_RETURN(db_.Read([&](Transaction& tx) {
+    return PageOf(tx.Query("SELECT id, created_us, revoked, body FROM api_key WHERE tenant_id = $1 AND (created_us < $2 OR (created_us = $3 AND id < $4))"
+                           " ORDER BY created_us DESC, id DESC LIMIT $5",
+                           {request.tenant_id(), page->at, page->at, page->id, size + 1}),
+                  size, response, [&](const storage::Row& row) {
+                    auto* key = response.add_keys();
+                    key->ParseFromString(row.Bytes("body"));
+                    key->set_revoked(row.Bool("revoked"));
+                  });
+  }));
+  return response;
+}
+
+absl::StatusOr<v1::ApiKey> AdminStore::RevokeApiKey(const std::string& actor, const v1::RevokeApiKeyRequest& request) {
+  v1::ApiKey key;
+  FT_RETURN(db_.Write([&](Transaction& tx) -> absl::Status {
+    auto rows = tx.Query("UPDATE api_key SET revoked = 1 WHERE id = $1 RETURNING tenant_id, body", {request.key_id()});
+    if (!rows.ok()) return rows.status();
+    if (rows->empty()) return NotFound("key_not_found", "API key");
+    key.ParseFromString(rows->front().Bytes("body"));
+    key.set_revoked(true);
+    return Record(tx, actor, "key.revoke", key.tenant_id(), key.id());
+  }));
+  return key;
+}
+
+absl::StatusOr<v1::EdgeConfiguration> AdminStore::PutEdge(const std::string& actor, const v1::PutEdgeRequest& request) {
+  const v1::EdgeConfiguration& edge = request.edge();
+  FT_RETURN(CheckEdge(edge));
+  FT_RETURN(db_.Write([&](Transaction& tx) -> absl::Status {
+    for (const std::string& tenant_id : edge.tenant_ids()) {
+      auto tenant = LoadTenant(tx, tenant_id, false);
+      if (!tenant.ok()) return InvalidField("edge.tenant_ids", absl::StrCat("names ", tenant_id.size() <= 64 ? tenant_id : "(long)", ", which is no tenant"), "ids of tenants");
+    }
+    FT_RETURN(tx.Execute("INSERT INTO edge (id, body) VALUES ($1, $2) ON CONFLICT (id) DO UPDATE SET body = excluded.body",
+                         {edge.edge_id(), Blob{edge.SerializeAsString()}}).status());
+    FT_RETURN(tx.Execute("UPDATE counter SET value = value + 1 WHERE name = 'edges_revision'").status());
+    return Record(tx, actor, "edge.put", "", edge.edge_id());
+  }));
+  return edge;
+}
+
+absl::StatusOr<v1::ListEdgesResponse> AdminStore::ListEdges(const v1::ListEdgesRequest& request) {
+  auto page = ReadPageToken(request.page_token());
+  if (!page.ok()) return page.status();
+  const int size = Size(request.page_size());
+  v1::ListEdgesResponse response;
+  FT_RETURN(db_.Read([&](Transaction& tx) {
+    return PageOf(tx.Query("SELECT id, 0 AS created_us, body FROM edge WHERE id > $1 ORDER BY id LIMIT $2", {page->id, size + 1}), size, response,
+                  [&](const storage::Row& row) { response.add_edges()->ParseFromString(row.Bytes("body")); });
+  }));
+  return response;
+}
+
+absl::StatusOr<v1::DeleteEdgeResponse> AdminStore::DeleteEdge(const std::string& actor, const v1::DeleteEdgeRequest& request) {
+  FT_RETURN(db_.Write([&](Transaction& tx) -> absl::Status {
+    auto gone = tx.Execute("DELETE FROM edge WHERE id = $1", {request.edge_id()});
+    if (!gone.ok()) return gone.status();
+    if (*gone == 0) return NotFound("edge_not_found", "edge");
+    FT_RETURN(tx.Execute("UPDATE counter SET value = value + 1 WHERE name = 'edges_revision'").status());
+    return Record(tx, actor, "edge.delete", "", request.edge_id());
+  }));
+  return v1::DeleteEdgeResponse();
+}
+
+absl::StatusOr<v1::ListRelaysResponse> AdminStore::ListRelays() {
+  v1::ListRelaysResponse response;
+  FT_RETURN(db_.Read([&](Transaction& tx) -> absl::Status {
+    response.Clear();
+    auto rows = tx.Query("SELECT lease_until_us, body FROM relay ORDER BY id LIMIT 1000");
+    if (!rows.ok()) return rows.status();
+    for (const storage::Row& row : *rows) {
+      auto* relay = response.add_relays();
+      relay->ParseFromString(row.Bytes("body"));
+      relay->set_lease_until(TimeText(row.Int("lease_until_us")));
+    }
+    return absl::OkStatus();
+  }));
+  return response;
+}
+
+absl::StatusOr<v1::ListAdminActionsResponse> AdminStore::ListActions(const v1::ListAdminActionsRequest& request) {
+  v1::ListAdminActionsResponse response;
+  FT_RETURN(db_.Read([&](Transaction& tx) -> absl::Status {
+    response.Clear();
+    auto rows = tx.Query("SELECT * FROM admin_action WHERE sequence > $1 ORDER BY sequence LIMIT $2", {request.after_sequence(), Size(request.page_size())});
+    if (!rows.ok()) return rows.status();
+    for (const storage::Row& row : *rows) {
+      auto* action = response.add_actions();
+      action->set_sequence(row.Int("sequence"));
+      action->set_time(TimeText(row.Int("time_us")));
+      action->set_actor(row.Text("actor"));
+      action->set_action(row.Text("action"));
+      action->set_tenant_id(row.Text("tenant_id"));
+      action->set_object(row.Text("object"));
+    }
+    return absl::OkStatus();
+  }));
+  return response;
+}
+
+}  // namespace flattone::session
