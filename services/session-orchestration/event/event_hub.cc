@@ -31,6 +31,7 @@ void EventHub::Cancel(uint64_t ticket) {
     std::lock_guard lock(mutex_);
     if (waiters_.erase(ticket) == 1) return;
   }
+  if (std::this_thread::get_id() == thread_.get_id()) return;  // from inside a wake: it is this one
   std::lock_guard waking(waking_);
 }
 

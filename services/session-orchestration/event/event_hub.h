@@ -33,7 +33,7 @@ class EventHub {
 
   // `wake` runs once, on the hub's thread, when the world may have an event above `seen`. The ticket cancels.
   uint64_t Wait(const World& world, int64_t seen, std::function<void()> wake);
-  // After it returns `wake` does not run any more. Not from inside a wake.
+  // After it returns `wake` does not run any more.
   void Cancel(uint64_t ticket);
   // This process has committed something: ask now. Any thread.
   void Poke();

@@ -18,13 +18,15 @@ absl::Status CallNotFound() {
 
 vault::v1::CaptureRules RulesOf(const v1::CaptureSettings& settings) {
   vault::v1::CaptureRules rules;
-  std::vector<int> fields(settings.fields().begin(), settings.fields().end());
-  if (fields.empty()) fields = {common::v1::CARD_FIELD_PAN, common::v1::CARD_FIELD_EXPIRY, common::v1::CARD_FIELD_SECURITY_CODE};
-  for (const int field : fields) {
+  const auto add = [&](int field) {
     auto* rule = rules.add_fields();
     rule->set_field(static_cast<common::v1::CardField>(field));
     rule->set_timeout_seconds(settings.field_timeout_seconds());
     if (field == common::v1::CARD_FIELD_POSTCODE) rule->set_length(settings.postcode_length());
+  };
+  for (const int field : settings.fields()) add(field);
+  if (settings.fields().empty()) {
+    for (const int field : {common::v1::CARD_FIELD_PAN, common::v1::CARD_FIELD_EXPIRY, common::v1::CARD_FIELD_SECURITY_CODE}) add(field);
   }
   rules.mutable_accepted_brands()->CopyFrom(settings.accepted_brands());
   rules.set_card_tries(settings.card_tries());

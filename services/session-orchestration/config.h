@@ -1,0 +1,48 @@
+// What an operator can set. Every flag is also FLATTONE_<FLAG> and a key of --config.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "libs/base/error.h"
+#include "libs/base/gate.h"
+#include "libs/daemon/flags.h"
+
+namespace flattone::session {
+
+struct Config {
+  std::string database = "sqlite:session.db";
+  int database_sessions = 16;
+  std::string role = "all";
+  std::string vault_address = "127.0.0.1:7003";
+  std::string adapter_address = "127.0.0.1:7004";
+  absl::Duration session_timeout = absl::Hours(4);
+  int max_grpc_streams = 200;
+  bool allow_test_gates = false;
+  std::string test_gates;
+
+  void Declare(daemon::Flags& flags) {
+    flags.Group("Session orchestration");
+    flags.Hidden("database", &database, "sqlite:/path/file.db or postgresql://user:password@host/db");
+    flags.Integer("database-sessions", &database_sessions, 2, 200, "connections to the database");
+    flags.Choice("role", &role, {"all", "api", "worker"}, "answer the public API, do the background work, or both");
+    flags.Address("vault-address", &vault_address, "tokenisation-vault, any replica");
+    flags.Address("adapter-address", &adapter_address, "gateway-adapter");
+    flags.Duration("session-timeout", &session_timeout, absl::Minutes(1), absl::Hours(24), "a session ends by itself after this time");
+    flags.Integer("max-grpc-streams", &max_grpc_streams, 1, 5000, "event streams over gRPC at once; each holds a thread");
+    flags.Group("Tests");
+    flags.Switch("allow-test-gates", &allow_test_gates, "let --test-gates hold this process at named points");
+    flags.Text("test-gates", &test_gates, "directory of the gates; only with --allow-test-gates");
+  }
+
+  // INVALID_ARGUMENT when gates are named but not allowed.
+  absl::StatusOr<std::unique_ptr<Gates>> MakeGates() const {
+    if (test_gates.empty()) return std::make_unique<Gates>();
+    if (!allow_test_gates) return InvalidField("test-gates", "is set", "empty unless --allow-test-gates is given");
+    return std::make_unique<Gates>(test_gates);
+  }
+};
+
+}  // namespace flattone::session

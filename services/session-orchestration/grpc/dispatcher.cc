@@ -1,0 +1,312 @@
+#include "services/session-orchestration/grpc/dispatcher.h"
+
+#include <cstring>
+#include <map>
+
+#include <google/protobuf/descriptor.h>
+#include <google/protobuf/io/coded_stream.h>
+#include <google/protobuf/io/zero_copy_stream_impl_lite.h>
+#include <google/protobuf/message.h>
+
+#include "flattone/session/v1/admin.pb.h"
+#include "services/session-orchestration/event/event_stream.h"
+#include "services/session-orchestration/session/once.h"
+#include "services/session-orchestration/session/validate.h"
+
+namespace flattone::session {
+namespace {
+
+using google::protobuf::FieldDescriptor;
+using google::protobuf::Message;
+using MessagePtr = std::unique_ptr<Message>;
+
+constexpr char kService[] = "flattone.session.v1.SessionService.";
+
+constexpr uint32_t Role(v1::ApiKeyRole role) { return 1u << static_cast<unsigned>(role); }
+constexpr uint32_t kSessions = Role(v1::API_KEY_ROLE_SESSIONS), kFinance = Role(v1::API_KEY_ROLE_FINANCE);
+constexpr uint32_t kAnyRole = kSessions | kFinance | Role(v1::API_KEY_ROLE_READ);
+constexpr int kNoAgent = 0;
+
+struct Rule {
+  uint32_t roles;
+  int agent_action;      // v1::AgentAction that opens it for an agent token; kNoAgent: none
+  bool change;
+  const char* resource;  // field of the request that names what is changed
+};
+
+const std::map<std::string, Rule>& Rules() {
+  static const auto* const rules = new std::map<std::string, Rule>{
+      {"CreateSession", {kSessions, kNoAgent, true, ""}},
+      {"GetSession", {kAnyRole, v1::AGENT_ACTION_VIEW, false, ""}},
+      {"ListSessions", {kAnyRole, kNoAgent, false, ""}},
+      {"StartCapture", {kSessions, v1::AGENT_ACTION_CAPTURE, true, "session_id"}},
+      {"RestartField", {kSessions, v1::AGENT_ACTION_CAPTURE, true, "session_id"}},
+      {"UndoKey", {kSessions, v1::AGENT_ACTION_CAPTURE, true, "session_id"}},
+      {"SubmitField", {kSessions, v1::AGENT_ACTION_CAPTURE, true, "session_id"}},
+      {"Pay", {kSessions, v1::AGENT_ACTION_PAY, true, "session_id"}},
+      {"CancelSession", {kSessions, v1::AGENT_ACTION_CANCEL, true, "session_id"}},
+      {"EndSession", {kSessions, v1::AGENT_ACTION_CANCEL, true, "session_id"}},
+      {"SetIntent", {kSessions, kNoAgent, true, "session_id"}},
+      {"CreateAgentToken", {kSessions, kNoAgent, true, "session_id"}},
+      {"GetPayment", {kAnyRole, kNoAgent, false, ""}},
+      {"ListPayments", {kAnyRole, kNoAgent, false, ""}},
+      {"CapturePayment", {kFinance, kNoAgent, true, "payment_id"}},
+      {"VoidPayment", {kFinance, kNoAgent, true, "payment_id"}},
+      {"RefundPayment", {kFinance, kNoAgent, true, "payment_id"}},
+      {"ListEvents", {kAnyRole, kNoAgent, false, ""}},
+      {"ListSessionEvents", {kAnyRole, v1::AGENT_ACTION_VIEW, false, ""}},
+      {"StreamSessionEvents", {kAnyRole, v1::AGENT_ACTION_VIEW, false, ""}},
+      {"StreamEvents", {kAnyRole, kNoAgent, false, ""}},
+      {"CreateWebhookEndpoint", {kFinance, kNoAgent, true, ""}},
+      {"GetWebhookEndpoint", {kAnyRole, kNoAgent, false, ""}},
+      {"ListWebhookEndpoints", {kAnyRole, kNoAgent, false, ""}},
+      {"UpdateWebhookEndpoint", {kFinance, kNoAgent, true, "endpoint_id"}},
+      {"DeleteWebhookEndpoint", {kFinance, kNoAgent, true, "endpoint_id"}},
+      {"RotateWebhookSecret", {kFinance, kNoAgent, true, "endpoint_id"}},
+      {"ListWebhookDeliveries", {kAnyRole, kNoAgent, false, ""}},
+      {"ReplayWebhookDeliveries", {kFinance, kNoAgent, true, "endpoint_id"}},
+  };
+  return *rules;
+}
+
+// "CreateSession" of "flattone.session.v1.SessionService.CreateSession", "/…" and "…/…" as gRPC writes it too.
+std::string NameIn(const std::string& method) {
+  const size_t last = method.find_last_of("./");
+  return last == std::string::npos ? method : method.substr(last + 1);
+}
+
+std::string TextField(const Message& message, const char* name) {
+  const FieldDescriptor* field = *name == 0 ? nullptr : message.GetDescriptor()->FindFieldByName(name);
+  return field == nullptr ? std::string() : message.GetReflection()->GetString(message, field);
+}
+
+// The same bytes for the same request: maps sorted.
+std::string HashOf(const Message& message) {
+  std::string bytes;
+  {
+    google::protobuf::io::StringOutputStream out(&bytes);
+    google::protobuf::io::CodedOutputStream coded(&out);
+    coded.SetSerializationDeterministic(true);
+    message.SerializeToCodedStream(&coded);
+  }
+  return SecretHash(bytes);
+}
+
+// A NUL in any text: no database stores it, and nobody means it.
+bool HasNul(const Message& message) {
+  std::vector<const FieldDescriptor*> fields;
+  const auto* reflection = message.GetReflection();
+  reflection->ListFields(message, &fields);
+  for (const FieldDescriptor* field : fields) {
+    const int count = field->is_repeated() ? reflection->FieldSize(message, field) : 1;
+    for (int i = 0; i < count; ++i) {
+      if (field->cpp_type() == FieldDescriptor::CPPTYPE_STRING) {
+        const std::string text = field->is_repeated() ? reflection->GetRepeatedString(message, field, i) : reflection->GetString(message, field);
+        if (std::memchr(text.data(), 0, text.size()) != nullptr) return true;
+      } else if (field->cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE) {
+        if (HasNul(field->is_repeated() ? reflection->GetRepeatedMessage(message, field, i) : reflection->GetMessage(message, field))) return true;
+      }
+    }
+  }
+  return false;
+}
+
+template <typename T>
+absl::StatusOr<MessagePtr> Boxed(absl::StatusOr<T> answer) {
+  if (!answer.ok()) return answer.status();
+  return MessagePtr(new T(*std::move(answer)));
+}
+template <typename T>
+const T& As(const Message& message) { return static_cast<const T&>(message); }
+
+absl::Status Unimplemented(const std::string& name) {
+  return Refuse(absl::StatusCode::kUnimplemented, "method_unknown", "no such method" + (name.size() < 64 ? ": " + name : std::string()));
+}
+
+absl::StatusOr<v1::ListEventsResponse> EventsAfter(const Domain& domain, const World& world, const std::string& session_id, bool of_session,
+                                                   int64_t after, uint32_t page_size) {
+  FT_TRY(CheckPageSize(page_size));
+  if (after < 0) return InvalidField("after", "is negative", "0 or a sequence number");
+  v1::ListEventsResponse response;
+  FT_TRY(domain.db.Read([&](storage::Transaction& tx) -> absl::Status {
+    response.Clear();
+    if (of_session) {
+      auto session = LoadSession(tx, world, session_id, Lock::kNo);
+      if (!session.ok()) return session.status();
+    }
+    auto events = of_session ? SessionEvents(tx, world, session_id, after, PageSize(page_size)) : TenantEvents(tx, world, after, PageSize(page_size));
+    if (!events.ok()) return events.status();
+    response.set_next_after(after);
+    for (v1::Event& event : *events) {
+      response.set_next_after(of_session ? event.session_sequence() : event.tenant_sequence());
+      *response.add_events() = std::move(event);
+    }
+    return absl::OkStatus();
+  }));
+  return response;
+}
+
+}  // namespace
+
+SessionDispatcher::SessionDispatcher(const Parts& parts)
+    : parts_(parts),
+      calls_(parts.metrics, "flattone_session_calls_total", "Calls of the public API by method", "method"),
+      refusals_(parts.metrics, "flattone_session_refusals_total", "Refused calls of the public API by code", "code") {}
+
+absl::StatusOr<Caller> SessionDispatcher::Admit(const std::string& name, const Message& request, const CallContext& context) {
+  const auto rule = Rules().find(name);
+  if (rule == Rules().end()) return Unimplemented(name);
+  if (HasNul(request)) return InvalidField("request", "has a NUL character", "text without NUL");
+  Caller caller;
+  FT_TRY(parts_.domain.db.Read([&](storage::Transaction& tx) -> absl::Status {
+    auto known = Authenticate(tx, context, parts_.domain.clock.Now());
+    if (known.ok()) caller = *std::move(known);
+    return known.status();
+  }));
+  if (!caller.is_agent()) {
+    if ((caller.roles & rule->second.roles) != 0) return caller;
+    return Refuse(absl::StatusCode::kPermissionDenied, "role_missing", "the API key's roles do not include this method", "use a key with the role");
+  }
+  const int action = rule->second.agent_action;
+  if (action == kNoAgent || (caller.actions & (1u << static_cast<unsigned>(action))) == 0) {
+    return Refuse(absl::StatusCode::kPermissionDenied, "action_not_allowed", "the agent token does not include this action", "use a token with the action, or an API key");
+  }
+  if (TextField(request, "session_id") == caller.session_id) return caller;
+  return Refuse(absl::StatusCode::kNotFound, "session_not_found", "no such session");  // as for a session that never was
+}
+
+absl::StatusOr<MessagePtr> SessionDispatcher::Call(const std::string& method, const Message& request, const CallContext& context) {
+  const std::string name = NameIn(method);
+  auto answer = [&]() -> absl::StatusOr<MessagePtr> {
+    auto caller = Admit(name, request, context);
+    if (!caller.ok()) return caller.status();
+    calls_.Add(name);
+    const Rule& rule = Rules().at(name);
+    Change change;
+    change.world = caller->world;
+    change.actor = caller->actor;
+    change.traceparent = context.traceparent;
+    if (rule.change) {
+      FT_TRY(CheckKey(context.idempotency_key));
+      change.once = {caller->world, name, TextField(request, rule.resource), context.idempotency_key, HashOf(request)};
+    }
+    return Run(name, request, *caller, change);
+  }();
+  if (!answer.ok()) {
+    const auto detail = DetailOf(answer.status());
+    refusals_.Add(detail.has_value() && !detail->code.empty() ? detail->code : "other");
+  }
+  return answer;
+}
+
+absl::StatusOr<MessagePtr> SessionDispatcher::Run(const std::string& name, const Message& request, const Caller& caller, const Change& change) {
+  if (name.find("Webhook") != std::string::npos) return RunWebhook(name, request, caller, change);
+  if (name.find("Payment") != std::string::npos || name == "Pay") return RunPayment(name, request, caller, change);
+  return RunSession(name, request, caller, change);
+}
+
+absl::StatusOr<MessagePtr> SessionDispatcher::RunSession(const std::string& name, const Message& request, const Caller& caller, const Change& change) {
+  SessionService& sessions = parts_.sessions;
+  CaptureService& captures = parts_.captures;
+  if (name == "CreateSession") return Boxed(sessions.Create(change, As<v1::CreateSessionRequest>(request)));
+  if (name == "GetSession") return Boxed(sessions.Get(caller.world, As<v1::GetSessionRequest>(request)));
+  if (name == "ListSessions") return Boxed(sessions.List(caller.world, As<v1::ListSessionsRequest>(request)));
+  if (name == "StartCapture") return Boxed(captures.Start(change, As<v1::StartCaptureRequest>(request)));
+  if (name == "RestartField") return Boxed(captures.RestartField(change, As<v1::RestartFieldRequest>(request)));
+  if (name == "UndoKey") return Boxed(captures.UndoKey(change, As<v1::UndoKeyRequest>(request)));
+  if (name == "SubmitField") return Boxed(captures.SubmitField(change, As<v1::SubmitFieldRequest>(request)));
+  if (name == "CancelSession") return Boxed(sessions.Cancel(change, As<v1::CancelSessionRequest>(request)));
+  if (name == "EndSession") return Boxed(sessions.End(change, As<v1::EndSessionRequest>(request)));
+  if (name == "SetIntent") return Boxed(sessions.SetIntent(change, As<v1::SetIntentRequest>(request)));
+  if (name == "CreateAgentToken") return Boxed(sessions.CreateAgentToken(change, caller.key_id, As<v1::CreateAgentTokenRequest>(request)));
+  if (name == "ListEvents") {
+    const auto& list = As<v1::ListEventsRequest>(request);
+    return Boxed(EventsAfter(parts_.domain, caller.world, {}, false, list.after(), list.page_size()));
+  }
+  if (name == "ListSessionEvents") {
+    const auto& list = As<v1::ListSessionEventsRequest>(request);
+    return Boxed(EventsAfter(parts_.domain, caller.world, list.session_id(), true, list.after(), list.page_size()));
+  }
+  return Unimplemented(name);
+}
+
+absl::StatusOr<MessagePtr> SessionDispatcher::RunPayment(const std::string& name, const Message& request, const Caller& caller, const Change& change) {
+  PaymentService& payments = parts_.payments;
+  if (name == "Pay") return Boxed(payments.Pay(change, As<v1::PayRequest>(request)));
+  if (name == "GetPayment") return Boxed(payments.Get(caller.world, As<v1::GetPaymentRequest>(request)));
+  if (name == "ListPayments") return Boxed(payments.List(caller.world, As<v1::ListPaymentsRequest>(request)));
+  if (name == "CapturePayment") return Boxed(payments.Capture(change, As<v1::CapturePaymentRequest>(request)));
+  if (name == "VoidPayment") return Boxed(payments.Void(change, As<v1::VoidPaymentRequest>(request)));
+  if (name == "RefundPayment") return Boxed(payments.Refund(change, As<v1::RefundPaymentRequest>(request)));
+  return Unimplemented(name);
+}
+
+absl::StatusOr<MessagePtr> SessionDispatcher::RunWebhook(const std::string& name, const Message& request, const Caller& caller, const Change& change) {
+  if (parts_.webhooks == nullptr) return Unimplemented(name);
+  WebhookApi& api = *parts_.webhooks;
+  const Domain& domain = parts_.domain;
+  const World& world = caller.world;
+  const absl::Time now = domain.clock.Now();
+  using Tx = storage::Transaction;
+  const auto read = [&](auto method) -> absl::StatusOr<MessagePtr> {
+    MessagePtr answer;
+    FT_TRY(domain.db.Read([&](Tx& tx) -> absl::Status {
+      auto boxed = Boxed(method(tx));
+      if (boxed.ok()) answer = *std::move(boxed);
+      return boxed.status();
+    }));
+    return answer;
+  };
+  const auto hide = [](v1::WebhookEndpoint& kept) { kept.clear_secret(); };
+  if (name == "GetWebhookEndpoint") return read([&](Tx& tx) { return api.Get(tx, world, As<v1::GetWebhookEndpointRequest>(request)); });
+  if (name == "ListWebhookEndpoints") {
+    FT_TRY(CheckPageSize(As<v1::ListWebhookEndpointsRequest>(request).page_size()));
+    return read([&](Tx& tx) { return api.List(tx, world, As<v1::ListWebhookEndpointsRequest>(request)); });
+  }
+  if (name == "ListWebhookDeliveries") {
+    FT_TRY(CheckPageSize(As<v1::ListWebhookDeliveriesRequest>(request).page_size()));
+    return read([&](Tx& tx) { return api.ListDeliveries(tx, world, As<v1::ListWebhookDeliveriesRequest>(request)); });
+  }
+  if (name == "CreateWebhookEndpoint") {
+    return Boxed(Once<v1::WebhookEndpoint>(domain, change, [&](Tx& tx) { return api.Create(tx, world, now, As<v1::CreateWebhookEndpointRequest>(request)); }, hide));
+  }
+  if (name == "UpdateWebhookEndpoint") {
+    return Boxed(Once<v1::WebhookEndpoint>(domain, change, [&](Tx& tx) { return api.Update(tx, world, now, As<v1::UpdateWebhookEndpointRequest>(request)); }, hide));
+  }
+  if (name == "DeleteWebhookEndpoint") {
+    return Boxed(Once<v1::DeleteWebhookEndpointResponse>(domain, change, [&](Tx& tx) { return api.Delete(tx, world, As<v1::DeleteWebhookEndpointRequest>(request)); }));
+  }
+  if (name == "RotateWebhookSecret") {
+    return Boxed(Once<v1::WebhookEndpoint>(domain, change, [&](Tx& tx) { return api.RotateSecret(tx, world, now, As<v1::RotateWebhookSecretRequest>(request)); }, hide));
+  }
+  if (name == "ReplayWebhookDeliveries") {
+    return Boxed(Once<v1::ReplayWebhookDeliveriesResponse>(domain, change, [&](Tx& tx) { return api.Replay(tx, world, now, As<v1::ReplayWebhookDeliveriesRequest>(request)); }));
+  }
+  return Unimplemented(name);
+}
+
+absl::StatusOr<std::unique_ptr<RpcStream>> SessionDispatcher::OpenStream(const std::string& method, const Message& request,
+                                                                         const std::string& last_event_id, const CallContext& context) {
+  const std::string name = NameIn(method);
+  auto caller = Admit(name, request, context);
+  if (!caller.ok()) return caller.status();
+  calls_.Add(name);
+  EventStream::Start start;
+  start.world = caller->world;
+  start.check = [this, name, context, copy = std::shared_ptr<Message>(request.New())]() { return Admit(name, *copy, context).status(); };
+  if (name == "StreamSessionEvents") {
+    const auto& wanted = As<v1::StreamSessionEventsRequest>(request);
+    start.session_id = wanted.session_id();
+    start.after = wanted.after();
+    start.check = [this, name, context, wanted]() { return Admit(name, wanted, context).status(); };
+    FT_TRY(parts_.domain.db.Read([&](storage::Transaction& tx) { return LoadSession(tx, caller->world, wanted.session_id(), Lock::kNo).status(); }));
+  } else if (name == "StreamEvents") {
+    start.after = As<v1::StreamEventsRequest>(request).after();
+  } else {
+    return Unimplemented(name);
+  }
+  FT_TRY(ResumeAfter(last_event_id, start.after));
+  return std::unique_ptr<RpcStream>(new EventStream(parts_.domain, std::move(start)));
+}
+
+}  // namespace flattone::session

@@ -1,0 +1,105 @@
+// Wires session-orchestration: database, domain, the two doors, the worker.
+#include <memory>
+#include <optional>
+
+#include <grpcpp/grpcpp.h>
+
+#include "libs/daemon/process.h"
+#include "libs/storage/database.h"
+#include "libs/storage/migrate.h"
+#include "services/session-orchestration/config.h"
+#include "services/session-orchestration/grpc/admin_grpc_service.h"
+#include "services/session-orchestration/grpc/dispatcher.h"
+#include "services/session-orchestration/grpc/fleet_grpc_service.h"
+#include "services/session-orchestration/grpc/session_grpc_service.h"
+#include "services/session-orchestration/ports/grpc_ports.h"
+#include "services/session-orchestration/schema/schema.h"
+#include "services/session-orchestration/worker/watcher.h"
+#include "services/session-orchestration/worker/worker.h"
+
+namespace flattone::session {
+namespace {
+
+absl::StatusOr<std::unique_ptr<storage::Database>> OpenDatabase(const Config& config) {
+  storage::Options options;
+  options.sessions = config.database_sessions;
+  auto db = storage::Database::Open(config.database, options);
+  if (!db.ok()) return db.status();
+  const absl::Status migrated = storage::Migrate(**db, Migrations());
+  if (!migrated.ok()) return migrated;
+  return db;
+}
+
+void StartJobs(JobRunner& jobs, const Config& config, Worker& worker, Watcher& watcher) {
+  jobs.Every(absl::Seconds(2), "tend", [&] { return watcher.Tend(); });
+  if (config.role == "api") return;
+  jobs.Every(absl::Milliseconds(200), "close", [&] {
+    const absl::Status undone = worker.UndoStarts();
+    return undone.ok() ? worker.CloseCaptures() : undone;
+  });
+  jobs.Every(absl::Milliseconds(250), "operations", [&] { return worker.DriveOperations(); });
+  jobs.Every(absl::ZeroDuration(), "outcomes", [&] { return worker.ConsumeOutcomes(absl::Seconds(1)); });
+  jobs.Every(absl::Seconds(1), "expiry", [&] {
+    const absl::Status ended = worker.EndExpired();
+    return ended.ok() ? worker.DropLostRelays() : ended;
+  });
+  jobs.Every(absl::Minutes(1), "sweep", [&] { return worker.Sweep(); });
+}
+
+int Main(int argc, char** argv) {
+  daemon::Process process({.name = "session-orchestration",
+                           .about = "The session API: tenants, sessions, payments, events, webhooks. Never holds a card number.",
+                           .grpc_port = 7005, .metrics_port = 9105, .public_port = 7443});
+  Config config;
+  config.Declare(process.flags());
+  if (auto exit_code = process.Start(argc, argv)) return *exit_code;
+  auto gates = config.MakeGates();
+  auto db = gates.ok() ? OpenDatabase(config) : absl::StatusOr<std::unique_ptr<storage::Database>>(gates.status());
+  if (!db.ok()) {
+    process.log().Error("cannot start", {{"status", db.status()}});
+    return 1;
+  }
+  EventHub hub(**db, {});
+  const auto dial = [&](const char* server) { return [&process, server](const std::string& address) { return process.Dial(address, server); }; };
+  auto relays = MakeGrpcRelays(dial("media-relay"), process.random());
+  auto vault = MakeGrpcVault(dial("tokenisation-vault"), config.vault_address, process.random());
+  auto gateway = MakeGrpcGateway(dial("gateway-adapter"), config.adapter_address, process.random());
+  const Domain domain{**db, process.clock(), process.random(), *relays, *vault, *gateway, hub, **gates,
+                      RandomId(process.random(), "orc"), config.session_timeout};
+
+  PaymentMeters meters(process.metrics());
+  SessionService sessions(domain);
+  PaymentService payments(domain, meters);
+  Watcher* watching = nullptr;
+  CaptureService captures(domain, [&](const CaptureRow& capture) { if (watching != nullptr) watching->Follow(capture); });
+  Watcher watcher(domain, captures, process.log(), 4, 2000);
+  watching = &watcher;
+  Fleet fleet(domain);
+  AdminStore admin(**db, process.clock(), process.random());
+  WebhookApi* webhooks = nullptr;
+  SessionDispatcher dispatcher({domain, sessions, captures, payments, webhooks, process.metrics(), process.log()});
+  SessionGrpcService session_door(dispatcher, process.random(), config.max_grpc_streams);
+  FleetGrpcService fleet_door(fleet);
+  AdminGrpcService admin_door({domain, admin, sessions, payments, webhooks});
+  Worker worker(domain, captures, payments, fleet);
+  std::optional<JobRunner> jobs(std::in_place, process.log(), process.metrics());
+  const obs::GaugeFunction following(process.metrics(), "flattone_session_captures_watched", "Captures that this replica watches",
+                                     [&] { return static_cast<double>(watcher.following()); });
+  const obs::GaugeFunction waiting(process.metrics(), "flattone_session_event_waiters", "Streams and calls that wait for events",
+                                   [&] { return static_cast<double>(hub.waiting()); });
+
+  process.Add<v1::FleetService>(&fleet_door);
+  process.Add<v1::SessionAdminService>(&admin_door);
+  if (config.role != "worker") process.AddPublic<v1::SessionService>(&session_door);
+  return process.Run({.started = [&] {
+                        StartJobs(*jobs, config, worker, watcher);
+                        return absl::OkStatus();
+                      },
+                      .drain = [&](absl::Time) { session_door.EndStreams(); },
+                      .stop = [&] { jobs->Stop(); }});
+}
+
+}  // namespace
+}  // namespace flattone::session
+
+int main(int argc, char** argv) { return flattone::session::Main(argc, argv); }
