@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
@@ -20,6 +21,12 @@ struct Config {
   std::string adapter_address = "127.0.0.1:7004";
   absl::Duration session_timeout = absl::Hours(4);
   int max_grpc_streams = 200;
+  std::string rest_address = "127.0.0.1:8443";
+  std::string key_file;
+  bool key_file_create = false;
+  std::vector<std::string> webhook_allow_cidr;
+  std::string webhook_ca;
+  int64_t locked_bytes = 256 * 1024;
   bool allow_test_gates = false;
   std::string test_gates;
 
@@ -32,6 +39,12 @@ struct Config {
     flags.Address("adapter-address", &adapter_address, "gateway-adapter");
     flags.Duration("session-timeout", &session_timeout, absl::Minutes(1), absl::Hours(24), "a session ends by itself after this time");
     flags.Integer("max-grpc-streams", &max_grpc_streams, 1, 5000, "event streams over gRPC at once; each holds a thread");
+    flags.Address("rest-address", &rest_address, "where API clients reach this service by REST and server-sent events (server TLS)");
+    flags.Text("key-file", &key_file, "key-encryption key that webhook secrets are sealed under");
+    flags.Switch("key-file-create", &key_file_create, "make the key file at the first start");
+    flags.List("webhook-allow-cidr", &webhook_allow_cidr, "private address ranges that webhooks may reach all the same; empty: none");
+    flags.Text("webhook-ca", &webhook_ca, "authorities of webhook receivers, PEM; empty: the system's");
+    flags.Integer("locked-bytes", &locked_bytes, 64 * 1024, 64 << 20, "locked memory for keys");
     flags.Group("Tests");
     flags.Switch("allow-test-gates", &allow_test_gates, "let --test-gates hold this process at named points");
     flags.Text("test-gates", &test_gates, "directory of the gates; only with --allow-test-gates");

@@ -5,6 +5,8 @@
 #include <grpcpp/grpcpp.h>
 
 #include "libs/daemon/process.h"
+#include "libs/secret/arena.h"
+#include "libs/storage/canary.h"
 #include "libs/storage/database.h"
 #include "libs/storage/migrate.h"
 #include "services/session-orchestration/config.h"
@@ -13,20 +15,23 @@
 #include "services/session-orchestration/grpc/fleet_grpc_service.h"
 #include "services/session-orchestration/grpc/session_grpc_service.h"
 #include "services/session-orchestration/ports/grpc_ports.h"
+#include "services/session-orchestration/rest_listener.h"
 #include "services/session-orchestration/schema/schema.h"
+#include "services/session-orchestration/webhook_wiring.h"
 #include "services/session-orchestration/worker/watcher.h"
 #include "services/session-orchestration/worker/worker.h"
 
 namespace flattone::session {
 namespace {
 
-absl::StatusOr<std::unique_ptr<storage::Database>> OpenDatabase(const Config& config) {
+absl::StatusOr<std::unique_ptr<storage::Database>> OpenDatabase(const Config& config, const std::string& canary) {
   storage::Options options;
   options.sessions = config.database_sessions;
   auto db = storage::Database::Open(config.database, options);
   if (!db.ok()) return db.status();
   const absl::Status migrated = storage::Migrate(**db, Migrations());
   if (!migrated.ok()) return migrated;
+  if (const absl::Status planted = storage::PlantCanary(**db, canary); !planted.ok()) return planted;
   return db;
 }
 
@@ -53,12 +58,14 @@ int Main(int argc, char** argv) {
   Config config;
   config.Declare(process.flags());
   if (auto exit_code = process.Start(argc, argv)) return *exit_code;
-  auto gates = config.MakeGates();
-  auto db = gates.ok() ? OpenDatabase(config) : absl::StatusOr<std::unique_ptr<storage::Database>>(gates.status());
-  if (!db.ok()) {
-    process.log().Error("cannot start", {{"status", db.status()}});
+  const auto fail = [&process](const absl::Status& status) {
+    process.log().Error("cannot start", {{"status", status}});
     return 1;
-  }
+  };
+  if (auto locked = secret::Arena::Start(static_cast<size_t>(config.locked_bytes)); !locked.ok()) return fail(locked);
+  auto gates = config.MakeGates();
+  auto db = gates.ok() ? OpenDatabase(config, process.canary()) : absl::StatusOr<std::unique_ptr<storage::Database>>(gates.status());
+  if (!db.ok()) return fail(db.status());
   EventHub hub(**db, {});
   const auto dial = [&](const char* server) { return [&process, server](const std::string& address) { return process.Dial(address, server); }; };
   auto relays = MakeGrpcRelays(dial("media-relay"), process.random());
@@ -76,7 +83,9 @@ int Main(int argc, char** argv) {
   watching = &watcher;
   Fleet fleet(domain);
   AdminStore admin(**db, process.clock(), process.random());
-  WebhookApi* webhooks = nullptr;
+  auto hooks = Webhooks::Make(config, {**db, process.clock(), process.random(), **gates, process.metrics(), domain.replica});
+  if (!hooks.ok()) return fail(hooks.status());
+  WebhookApi* webhooks = (*hooks)->api();
   SessionDispatcher dispatcher({domain, sessions, captures, payments, webhooks, process.metrics(), process.log()});
   SessionGrpcService session_door(dispatcher, process.random(), config.max_grpc_streams);
   FleetGrpcService fleet_door(fleet);
@@ -91,12 +100,27 @@ int Main(int argc, char** argv) {
   process.Add<v1::FleetService>(&fleet_door);
   process.Add<v1::SessionAdminService>(&admin_door);
   if (config.role != "worker") process.AddPublic<v1::SessionService>(&session_door);
-  return process.Run({.started = [&] {
+  std::unique_ptr<RestListener> rest;
+  return process.Run({.started = [&]() -> absl::Status {
+                        if (config.role != "worker") {
+                          auto listener = RestListener::Start(config.rest_address, process.public_tls(), dispatcher, process.random(), process.metrics());
+                          if (!listener.ok()) return listener.status();
+                          rest = std::move(*listener);
+                          process.Announce("rest", rest->port());
+                        }
                         StartJobs(*jobs, config, worker, watcher);
+                        (*hooks)->Start();
                         return absl::OkStatus();
                       },
-                      .drain = [&](absl::Time) { session_door.EndStreams(); },
-                      .stop = [&] { jobs->Stop(); }});
+                      .drain = [&](absl::Time deadline) {
+                        session_door.EndStreams();
+                        if (rest) rest->Drain(deadline - process.clock().Now());
+                      },
+                      .stop = [&] {
+                        jobs->Stop();
+                        (*hooks)->Stop();
+                        rest.reset();
+                      }});
 }
 
 }  // namespace

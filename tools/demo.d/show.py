@@ -27,6 +27,11 @@ def money(amount):
     return f"{int(amount['amount_minor']) / 100:.2f} {amount['currency_code']}"
 
 
+def brand_of(item):
+    brand = item.get("brand", "").removeprefix("CARD_BRAND_").capitalize()
+    return "" if brand == "Unspecified" else brand
+
+
 def progress_line(progress):
     """The three fields as the agent's page shows them."""
     parts = []
@@ -34,9 +39,9 @@ def progress_line(progress):
         name = FIELDS.get(field["field"], field["field"])
         masked = field.get("masked", "")
         sign = {"FIELD_STATE_COMPLETE": " ✓", "FIELD_STATE_INVALID": " ✗"}.get(field.get("state"), "")
-        brand = field.get("brand", "").removeprefix("CARD_BRAND_").capitalize()
+        brand = brand_of(field)
         problem = PROBLEMS.get(field.get("problem", ""), field.get("problem", "").removeprefix("FIELD_PROBLEM_").lower())
-        extra = ", ".join(text for text in (brand, problem) if text and text != "Unspecified" and text != "unspecified")
+        extra = ", ".join(text for text in (brand, problem) if text and text != "unspecified")
         parts.append(f"{name} {masked or '–'}{sign}" + (f" ({extra})" if extra else ""))
     return "   ".join(parts)
 
@@ -45,7 +50,7 @@ class AgentView:
     """Prints a session's events as the agent sees them: each third key, each end of a field, each change."""
 
     def __init__(self, screen):
-        self.screen, self.last_state, self.last_count = screen, None, 0
+        self.screen, self.last_state, self.last_line = screen, None, ""
 
     def show(self, event):
         kind = event["type"]
@@ -61,7 +66,7 @@ class AgentView:
         elif kind.startswith("payment."):
             payment = event.get("payment", {})
             self.screen.say(f"  agent  payment {kind.removeprefix('payment.')}  {money(payment['amount']) if 'amount' in payment else ''}"
-                            f"  {payment.get('brand', '').removeprefix('CARD_BRAND_').capitalize()} {payment.get('last_four', '')}")
+                            f"  {brand_of(payment)} {payment.get('last_four', '')}".rstrip())
 
     def _progress(self, progress, ready):
         fields = progress.get("fields", [])
@@ -69,8 +74,11 @@ class AgentView:
         count = sum(f.get("count", 0) for f in fields)
         if state == self.last_state and not ready and count % 4 != 0:
             return
-        self.last_state, self.last_count = state, count
-        self.screen.say(f"  agent  {progress_line(progress)}" + ("   ready to pay" if ready else ""))
+        self.last_state = state
+        line = progress_line(progress) + ("   ready to pay" if ready else "")
+        if line != self.last_line:
+            self.screen.say(f"  agent  {line}")
+        self.last_line = line
 
 
 if __name__ == "__main__":

@@ -27,10 +27,10 @@ std::optional<absl::Duration> ParseRetryAfter(const std::string& text, absl::Tim
   return at - now;
 }
 
-Verdict Judge(const Attempt& attempt, int attempts, absl::Time failing_since, absl::Time now, Random& random) {
-  Verdict verdict;
+DeliveryVerdict Judge(const Attempt& attempt, int attempts, absl::Time failing_since, absl::Time now, Random& random) {
+  DeliveryVerdict verdict;
   if (attempt.status >= 200 && attempt.status <= 299) {
-    verdict.action = Verdict::kDelivered;
+    verdict.action = DeliveryVerdict::kDelivered;
     return verdict;
   }
   if (attempt.status == 410) {
@@ -41,7 +41,7 @@ Verdict Judge(const Attempt& attempt, int attempts, absl::Time failing_since, ab
   }
   if (now - failing_since >= kDisableAfter) verdict.disable_reason = "failing";
   if (attempts + 1 >= kMaxAttempts) {
-    verdict.action = Verdict::kGiveUp;
+    verdict.action = DeliveryVerdict::kGiveUp;
     return verdict;
   }
   absl::Duration wait = kWaits[attempts] * (0.8 + static_cast<double>(random.Below(401)) / 1000.0);

@@ -19,7 +19,7 @@ struct Attempt {
   std::string retry_after;  // the header, empty when there was none
 };
 
-struct Verdict {
+struct DeliveryVerdict {
   enum Action { kDelivered, kRetry, kGiveUp } action = kRetry;
   absl::Time next;              // with kRetry
   std::string disable_reason;   // "gone", "failing" or empty
@@ -29,7 +29,7 @@ inline constexpr int kMaxAttempts = 10;
 
 // `attempts`: made before this one. `failing_since`: when the endpoint's row of failures began; InfiniteFuture when
 // its last delivery went well.
-Verdict Judge(const Attempt& attempt, int attempts, absl::Time failing_since, absl::Time now, Random& random);
+DeliveryVerdict Judge(const Attempt& attempt, int attempts, absl::Time failing_since, absl::Time now, Random& random);
 
 // Seconds or an HTTP date, as a wait from `now`; nullopt when malformed or in the past.
 std::optional<absl::Duration> ParseRetryAfter(const std::string& text, absl::Time now);

@@ -8,7 +8,7 @@ namespace {
 
 const absl::Time kNow = absl::FromUnixSeconds(1767225600);  // 2026-01-01
 
-Verdict After(int status, int attempts, const std::string& retry_after = "", absl::Time failing_since = absl::InfiniteFuture()) {
+DeliveryVerdict After(int status, int attempts, const std::string& retry_after = "", absl::Time failing_since = absl::InfiniteFuture()) {
   testing::SeededRandom random(static_cast<uint64_t>(attempts) + 1);
   return Judge({status, "", retry_after}, attempts, failing_since, kNow, random);
 }
@@ -16,8 +16,8 @@ Verdict After(int status, int attempts, const std::string& retry_after = "", abs
 }  // namespace
 
 TEST_CASE("only 2xx is success", "[webhook]") {
-  for (int status : {200, 201, 204, 299}) CHECK(After(status, 0).action == Verdict::kDelivered);
-  for (int status : {0, 100, 199, 300, 302, 307, 400, 404, 500, 503}) CHECK(After(status, 0).action == Verdict::kRetry);
+  for (int status : {200, 201, 204, 299}) CHECK(After(status, 0).action == DeliveryVerdict::kDelivered);
+  for (int status : {0, 100, 199, 300, 302, 307, 400, 404, 500, 503}) CHECK(After(status, 0).action == DeliveryVerdict::kRetry);
 }
 
 TEST_CASE("retries follow the schedule with jitter, for about three days, then end", "[webhook]") {
@@ -25,14 +25,14 @@ TEST_CASE("retries follow the schedule with jitter, for about three days, then e
                                   absl::Hours(10), absl::Hours(14), absl::Hours(20), absl::Hours(24)};
   absl::Duration sum;
   for (int attempts = 0; attempts < 9; ++attempts) {
-    const Verdict verdict = After(500, attempts);
-    REQUIRE(verdict.action == Verdict::kRetry);
+    const DeliveryVerdict verdict = After(500, attempts);
+    REQUIRE(verdict.action == DeliveryVerdict::kRetry);
     CHECK(verdict.next - kNow >= waits[attempts] * 0.8);
     CHECK(verdict.next - kNow <= waits[attempts] * 1.2);
     sum += waits[attempts];
   }
   CHECK(sum > absl::Hours(72));
-  CHECK(After(500, 9).action == Verdict::kGiveUp);
+  CHECK(After(500, 9).action == DeliveryVerdict::kGiveUp);
   testing::SeededRandom random(1);
   CHECK(Judge({500, "", ""}, 0, absl::InfiniteFuture(), kNow, random).next !=
         Judge({500, "", ""}, 0, absl::InfiniteFuture(), kNow, random).next);

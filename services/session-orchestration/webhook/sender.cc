@@ -215,28 +215,28 @@ void Sender::Mark(const Finished& finished) {
   const absl::Time now = parts_.clock.Now();
   const absl::Time failing_since = finished.delivery.failing_since_us == 0 ? absl::InfiniteFuture()
                                                                            : absl::FromUnixMicros(finished.delivery.failing_since_us);
-  const Verdict verdict = Judge(finished.attempt, finished.delivery.attempts, failing_since, now, parts_.random);
+  const DeliveryVerdict verdict = Judge(finished.attempt, finished.delivery.attempts, failing_since, now, parts_.random);
   const absl::Status status =
       parts_.database.Write([&](storage::Transaction& tx) { return MarkIn(tx, finished, verdict); });
   if (!status.ok()) return failed_to_mark_.Add();  // the lease runs out and it is sent again, with the same id
-  if (verdict.action == Verdict::kDelivered) delivered_.Add();
-  if (verdict.action == Verdict::kRetry) retried_.Add();
-  if (verdict.action == Verdict::kGiveUp) given_up_.Add();
+  if (verdict.action == DeliveryVerdict::kDelivered) delivered_.Add();
+  if (verdict.action == DeliveryVerdict::kRetry) retried_.Add();
+  if (verdict.action == DeliveryVerdict::kGiveUp) given_up_.Add();
   if (!verdict.disable_reason.empty()) disabled_.Add();
 }
 
-absl::Status Sender::MarkIn(storage::Transaction& tx, const Finished& finished, const Verdict& verdict) {
+absl::Status Sender::MarkIn(storage::Transaction& tx, const Finished& finished, const DeliveryVerdict& verdict) {
   const ClaimedDelivery& delivery = finished.delivery;
   const absl::Time now = parts_.clock.Now();
   const DeliveryResult result{finished.attempt.status, finished.attempt.error};
   absl::Status status;
   switch (verdict.action) {
-    case Verdict::kDelivered:
+    case DeliveryVerdict::kDelivered:
       return MarkDelivered(tx, options_.owner, delivery, finished.attempt.status, now);
-    case Verdict::kRetry:
+    case DeliveryVerdict::kRetry:
       status = MarkRetry(tx, options_.owner, delivery, result, verdict.next, now);
       break;
-    case Verdict::kGiveUp:
+    case DeliveryVerdict::kGiveUp:
       status = MarkFailed(tx, options_.owner, delivery, result, now);
       break;
   }

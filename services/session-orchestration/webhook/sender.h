@@ -76,7 +76,7 @@ class Sender {
   void Release(const ClaimedDelivery& delivery);
   bool MarkOne();
   void Mark(const Finished& finished);
-  absl::Status MarkIn(storage::Transaction& tx, const Finished& finished, const Verdict& verdict);
+  absl::Status MarkIn(storage::Transaction& tx, const Finished& finished, const DeliveryVerdict& verdict);
 
   const SenderOptions options_;
   SenderParts parts_;
