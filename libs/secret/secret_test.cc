@@ -92,7 +92,7 @@ TEST_CASE("an arena is locked memory: the kernel counts it") {
     std::fclose(file);
     return kib;
   };
-  const long before = locked_kib();
+  [[maybe_unused]] const long before = locked_kib();
   auto arena = Arena::Create(256 * 1024);
   REQUIRE(arena.ok());
 #if !defined(__SANITIZE_ADDRESS__) && !defined(FLATTONE_SANITIZE_ADDRESS_UNDEFINED) && !defined(FLATTONE_SANITIZE_THREAD)

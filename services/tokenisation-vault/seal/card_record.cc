@@ -15,7 +15,7 @@ constexpr std::string_view kField = "card";
 template <size_t kSize>
 bool Copy(std::string_view from, std::array<char, kSize>& to, uint8_t& size) {
   if (from.size() > kSize) return false;
-  std::memcpy(to.data(), from.data(), from.size());
+  if (!from.empty()) std::memcpy(to.data(), from.data(), from.size());
   size = static_cast<uint8_t>(from.size());
   return true;
 }
