@@ -18,7 +18,7 @@ STAND_IN = r'''#!/usr/bin/python3 -IS
 import ctypes, json, os, pathlib, signal, sys
 name = pathlib.Path(sys.argv[0]).name
 ctypes.CDLL(None).prctl(15, name.encode()[:15], 0, 0, 0)
-FLAGS = "--grpc-address --metrics-address --tls-cert --tls-key --tls-ca --ready-file --database --vault-address --gateway-address " \
+FLAGS = "--grpc-address --metrics-address --tls-cert --tls-key --tls-ca --ready-file --database --vault-address --adapter-address " \
         "--orchestrator-address --masker-addresses --psp --psp-ca --public-grpc-address --rest-address --public-tls-cert --public-tls-key " \
         "--allow-test-gates --test-gates"
 if "--help" in sys.argv:

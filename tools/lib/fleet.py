@@ -294,9 +294,9 @@ class Fleet:
         public = self.dir / "pki" / "public"
         return self.options(ORCHESTRATOR, self.common(ORCHESTRATOR, p) + [
             ("--database", self.databases[ORCHESTRATOR]), ("--vault-address", self.addresses(VAULT)),
-            ("--gateway-address|--adapter-address", self.addresses(ADAPTER)), ("--replica-id?", p.name),
+            ("--adapter-address", self.addresses(ADAPTER)), ("--replica-id?", p.name),
             ("--key-file|--kek-file?", self.key_file(ORCHESTRATOR)), ("--key-file-create|--create-kek?", True),
-            ("--public-grpc-address", f"127.0.0.1:{p.port('public_grpc')}"), ("--rest-address?", f"127.0.0.1:{p.port('rest')}"),
+            ("--public-grpc-address", f"127.0.0.1:{p.port('public_grpc')}"), ("--rest-address", f"127.0.0.1:{p.port('rest')}"),
             ("--public-tls-cert", f"{public}.pem"), ("--public-tls-key", f"{public}.key"),
             ("--webhook-allow-cidr?", "127.0.0.0/8"), ("--webhook-ca?", self.dir / "pki" / "public-ca.pem")]) + self.extra(ORCHESTRATOR)
 
