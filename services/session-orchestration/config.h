@@ -47,7 +47,9 @@ struct Config {
     flags.Integer("locked-bytes", &locked_bytes, 64 * 1024, 64 << 20, "locked memory for keys");
     flags.Group("Tests");
     flags.Switch("allow-test-gates", &allow_test_gates, "let --test-gates hold this process at named points");
-    flags.Text("test-gates", &test_gates, "directory of the gates; only with --allow-test-gates");
+    flags.Text("test-gates", &test_gates, 
+               "directory of hold points (only with --allow-test-gates): capture_reserved, capture_secured, payment_committed, card_tokenised, "
+               "operation_committed, outcome_read, event_committed_webhook_not_sent, webhook_sent_not_marked");
   }
 
   // INVALID_ARGUMENT when gates are named but not allowed.

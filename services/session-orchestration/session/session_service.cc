@@ -152,7 +152,9 @@ absl::StatusOr<v1::AgentToken> SessionService::CreateAgentToken(const Change& ch
       [&](Transaction& tx) -> absl::StatusOr<v1::AgentToken> {
         auto row = LoadSession(tx, change.world, request.session_id(), Lock::kNo);
         if (!row.ok()) return row.status();
-        if (row->state() == SessionState::kEnded) return RefusalOf(row->state(), SessionAction::kPay);
+        if (row->state() == SessionState::kEnded) {
+          return Refuse(absl::StatusCode::kFailedPrecondition, "session_ended", "the session is ENDED: no token is made for it", "create a new session");
+        }
         v1::AgentToken token;
         token.set_token(NewSecret(domain_.random, "agt_"));
         token.set_session_id(row->id);
