@@ -50,6 +50,8 @@ std::vector<std::pair<std::string, uint32_t>> Rows() {
     "ReplayWebhookDeliveries"});
   add("/grpc.health.v1.Health/", kByAnyIdentity, {"Check", "Watch"});
   add("/grpc.reflection.v1alpha.ServerReflection/", kByAnyIdentity, {"ServerReflectionInfo"});
+  // Not served by gRPC 1.51: clients that ask for it first must hear UNIMPLEMENTED to fall back to v1alpha.
+  add("/grpc.reflection.v1.ServerReflection/", kByAnyIdentity, {"ServerReflectionInfo"});
   return rows;
 }
 // clang-format on

@@ -104,6 +104,7 @@ TEST_CASE("Health and reflection are open to every identity, unknown methods to 
   for (auto name : KnownIdentities()) {
     CHECK(MayCall(Sample(name), "/grpc.health.v1.Health/Check"));
     CHECK(MayCall(Sample(name), "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"));
+    CHECK(MayCall(Sample(name), "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"));
     CHECK_FALSE(MayCall(Sample(name), "/grpc.health.v1.Health/Other"));
     CHECK_FALSE(MayCall(Sample(name), ""));
   }

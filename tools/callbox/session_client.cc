@@ -37,7 +37,9 @@ void PrepareCall(grpc::ClientContext& context, const std::string& api_key, int s
 template <typename Message>
 std::string Json(const Message& message) {
   std::string json;
-  (void)google::protobuf::util::MessageToJsonString(message, &json);
+  google::protobuf::util::JsonPrintOptions options;
+  options.preserve_proto_field_names = true;  // as the REST door writes them
+  (void)google::protobuf::util::MessageToJsonString(message, &json, options);
   return json;
 }
 

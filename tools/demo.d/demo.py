@@ -1,5 +1,6 @@
 """The main job on real sound: four calls through a whole fleet, and independent judges. See tools/demo."""
 import argparse
+import os
 import random
 import sys
 import tempfile
@@ -279,14 +280,26 @@ class Demo:
 
 
 def keep_hints(demo):
-    fleet, directory = demo.fleet, demo.fleet_process.dir
+    """Commands to try; each of them works as it stands."""
+    fleet, directory, pki = demo.fleet, demo.fleet_process.dir, demo.fleet_process.dir / "pki"
+    tools = Path(os.environ.get("FLATTONE_TOOLS", Path.home() / ".cache" / "flattone")) / "go" / "bin"
+    curl = f"curl --cacert {fleet.public_ca} -H 'Authorization: Bearer {fleet.api_key}'"
+    grpcurl = f"{tools}/grpcurl -cacert"
+    intent = '{"order_reference": "order-1", "purpose": "PURPOSE_CHARGE", "amount": {"amount_minor": 1999, "currency_code": "EUR"}}'
     print(f"""
 The fleet stays up. Try, with the test key of this fleet:
 
-  curl --cacert {fleet.public_ca} -H 'Authorization: Bearer {fleet.api_key}' {fleet.rest}/v1/payments
-  curl --cacert {fleet.public_ca} -H 'Authorization: Bearer {fleet.api_key}' {fleet.rest}/v1/sessions/{demo.calls[0].session}/events
-  grpcurl -cacert {fleet.public_ca} -H 'authorization: Bearer {fleet.api_key}' {fleet.public_grpc} flattone.session.v1.SessionService/ListPayments
-  grpcurl -cacert {fleet.ca} -cert {fleet.edge_cert} -key {fleet.edge_key} -d '{{"tenant_id":"{fleet.tenant}","call_reference":"x"}}' {fleet.relay} flattone.media.v1.MediaService/QueryCall
+  {curl} {fleet.rest}/v1/payments
+  {curl} {fleet.rest}/v1/sessions/{demo.calls[0].session}/events
+  {curl} -H "Idempotency-Key: try-$RANDOM" -d '{{"call_reference": "mine-1", "agent": "me", "intent": {intent}}}' {fleet.rest}/v1/sessions
+  {grpcurl} {fleet.public_ca} -H 'authorization: Bearer {fleet.api_key}' {fleet.public_grpc} flattone.session.v1.SessionService/ListPayments
+  {grpcurl} {fleet.ca} -cert {pki}/operator.pem -key {pki}/operator.key {fleet.end["orchestrators"][0]} flattone.session.v1.SessionAdminService/ListRelays
+
+A whole payment in a call of your own (a made-up card, both sides recorded in {demo.out}):
+
+  FLATTONE_API_KEY={fleet.api_key} {TOP}/tools/call --relay {fleet.relay} --cert {fleet.edge_cert} --key {fleet.edge_key} --ca {fleet.ca} \\
+    --tenant {fleet.tenant} --api {fleet.public_grpc} --api-ca {fleet.public_ca} --caller-wav {demo.caller_wav} --agent-wav {demo.agent_wav} --out {demo.out}
+
   {TOP}/tools/fleet show --dir {directory}
   {TOP}/tools/fleet down --dir {directory}        # ends it
 """, flush=True)

@@ -51,6 +51,12 @@ std::string Integer(uint64_t value, bool big_endian) {
   return out;
 }
 
+// Packed, six bytes are few: rows of zeros or of one pair of digits ("BBBBBB" in ASCII is 42 42 42 …) are everywhere.
+bool TellsInBcd(std::string_view digits) {
+  const std::set<char> distinct(digits.begin(), digits.end());
+  return distinct.size() >= 4 && std::count(digits.begin(), digits.end(), '0') <= 4;
+}
+
 void AddWindows(const std::string& typed, std::vector<Pattern>& out) {
   for (size_t i = 0; i + kWindow <= typed.size(); ++i) {
     const std::string window = typed.substr(i, kWindow);
@@ -61,7 +67,7 @@ void AddWindows(const std::string& typed, std::vector<Pattern>& out) {
   constexpr size_t kBcd = 12;
   for (size_t i = 0; i + kBcd <= typed.size(); ++i) {
     const std::string_view window = std::string_view(typed).substr(i, kBcd);
-    if (std::count(window.begin(), window.end(), '0') > 7) continue;
+    if (!TellsInBcd(window)) continue;
     out.push_back({Bcd(window, false), "bcd", kBcd});
     out.push_back({Bcd(window, true), "bcd, low nibble first", kBcd});
   }

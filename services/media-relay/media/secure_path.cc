@@ -105,7 +105,10 @@ SecurePath::Result SecurePath::TakeAudio(const Way& way, const Frame& frame, Pay
 
 SecurePath::Result SecurePath::Submit(const Way& way, Frame frame, uint32_t event_clock_rate,
                                       std::span<const uint8_t> payload) {
-  if (size_ == kFrames || Unanswered() + frame.samples > std::max<uint32_t>(config_.limits.unanswered_samples, frame.samples)) {
+  // Events take no time of their own: an end packet comes three times in one moment, with the sound beside it.
+  const bool too_much = frame.kind != FrameKind::kEvent &&
+                        Unanswered() + frame.samples > std::max<uint32_t>(config_.limits.unanswered_samples, frame.samples);
+  if (size_ == kFrames || too_much) {
     ComfortNow(way, frame, opened_ ? way.meters.comfort_unanswered : way.meters.comfort_not_open);
     return {};
   }
@@ -160,7 +163,7 @@ bool SecurePath::Late(const Way& way, uint16_t sequence) const {
 
 uint32_t SecurePath::Unanswered() const {
   uint32_t samples = 0;
-  for (size_t i = 0; i < size_; ++i) samples += At(i).samples;
+  for (size_t i = 0; i < size_; ++i) samples += At(i).kind == FrameKind::kEvent ? 0 : At(i).samples;
   return samples;
 }
 

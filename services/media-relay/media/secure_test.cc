@@ -112,6 +112,16 @@ TEST_CASE("At most 60 ms of sound wait for an answer") {
   CHECK(rig.Taken().size() == 1);
 }
 
+TEST_CASE("An end packet sent three times beside the sound of its moment costs no comfort") {
+  MediaRig rig;
+  rig.Secure();
+  for (uint16_t i = 1; i <= 3; ++i) rig.FromCaller({.sequence = i, .payload_type = 101, .payload = {5, 0x8A, 1, 64}, .timestamp = 160});
+  rig.FromCaller({.sequence = 4});
+  CHECK(rig.Taken().size() == 4);
+  CHECK(rig.Out().empty());
+  CHECK(rig.Counts().counts[0].frames_comfort == 0);
+}
+
 TEST_CASE("After 100 ms without an answer the path says that its masker is gone, and stays secure") {
   MediaRig rig;
   rig.Secure();
