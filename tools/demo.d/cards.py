@@ -13,11 +13,12 @@ def check_digit(number):
 
 
 def card(rng: random.Random, prefix="4", length=16):
-    """(number, MMYY, code): digits that no memory holds by chance."""
+    """(number, MMYY, code): digits that no memory holds by chance. The seventh digit is not the first of the last four:
+    BIN and last four, which may be kept, would else read as seven digits of the number where they stand side by side."""
     while True:
         body = prefix + "".join(rng.choice("0123456789") for _ in range(length - 1 - len(prefix)))
         number = body + check_digit(body)
-        if all(number[i:i + 7].count("0") < 4 for i in range(length - 6)):
+        if number[6] != number[-4] and all(number[i:i + 7].count("0") < 4 for i in range(length - 6)):
             break
     return number, f"{rng.randint(1, 12):02d}{rng.randint(32, 39)}", "".join(rng.choice("123456789") for _ in range(3))
 
