@@ -22,7 +22,8 @@ RULES = [
      r"std::random_device|std::mt19937|absl::BitGen|\brand\(\)", ()),
     ("std::cout in a library or service", r"^(libs|services)/.*(?<!_test)(?<!_bench)\.(cc|h)$", r"std::cout", ("services/session-orchestration/openapi_main.cc",)),
     ("clear card text revealed outside the card zone", r"^(libs/(?!secret/|crypto/|card/)|services/(?!tokenisation-vault/|gateway-adapter/|dtmf-masking/)).*\.(cc|h)$",
-     r"\bReveal\(", ()),
+     # Signing secrets of webhooks are secrets, but no card data.
+     r"\bReveal\(", ("services/session-orchestration/webhook/signature.cc",)),
     ("a path or registry of one machine", r".*", r"/work/(main|wt|shared)|/tmp/bash_jobs|https?://(registry|proxy|deb|pypi|index)\.", ("tools/lint/house_rules.py",)),
     ("unfinished work", r"\.(cc|h|py|sh|proto)$", r"\b(TODO|FIXME|XXX)\b(?!\")", ("tools/lint/house_rules.py",)),
 ]

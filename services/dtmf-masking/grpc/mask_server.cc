@@ -117,7 +117,7 @@ class MaskServer::Stream {
 
 MaskServer::MaskServer(StreamLimits limits, const Clock& clock, Random& random, obs::Logger& log, obs::Registry& registry,
                        Dial dial)
-    : clock_(clock), random_(random), meters_(registry),
+    : random_(random), meters_(registry),
       shared_{.limits = std::move(limits), .clock = clock, .random = random, .log = log, .meters = meters_,
               .vault = [this](const std::string& address) { return Vault(address); }},
       dial_(std::move(dial)) {}

@@ -40,7 +40,6 @@ class MaskServer {
   std::shared_ptr<VaultLink> Vault(const std::string& address);
   bool Idle() const;
 
-  const Clock& clock_;
   Random& random_;
   Meters meters_;
   Shared shared_;

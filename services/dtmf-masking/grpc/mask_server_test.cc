@@ -73,7 +73,7 @@ struct Fleet {
     vault_builder.RegisterService(&vault);
     vault_server = vault_builder.BuildAndStart();
     const rpc::TlsFiles own = pki.Issue(rpc::kDtmfMasking);
-    masker = std::make_unique<MaskServer>(StreamLimits{}, SystemClock(), SystemRandom(), log, registry, [this, own](const std::string& address) {
+    masker = std::make_unique<MaskServer>(StreamLimits{}, SystemClock(), SystemRandom(), log, registry, [own](const std::string& address) {
       return rpc::Connect(address, {own, kDomain, std::string(rpc::kTokenisationVault)});
     });
     grpc::ServerBuilder builder;

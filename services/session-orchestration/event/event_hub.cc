@@ -21,7 +21,7 @@ EventHub::~EventHub() {
 
 uint64_t EventHub::Wait(const World& world, int64_t seen, std::function<void()> wake) {
   std::lock_guard lock(mutex_);
-  waiters_.emplace(next_, Waiter{world, seen, absl::Now(), std::move(wake)});
+  waiters_.emplace(next_, Waiter{world, seen, absl::Now(), std::move(wake)});  // lint: allow (how long a waiter has waited)
   changed_.notify_one();
   return next_++;
 }
@@ -95,7 +95,7 @@ void EventHub::Ask() {
   std::vector<std::function<void()>> wakes;
   {
     std::lock_guard lock(mutex_);
-    const absl::Time now = absl::Now();
+    const absl::Time now = absl::Now();  // lint: allow (how long a waiter has waited)
     for (auto it = waiters_.begin(); it != waiters_.end();) {
       const auto found = newest.find({it->second.world.tenant_id, it->second.world.mode});
       const bool news = asked.ok() && found != newest.end() && found->second > it->second.seen;

@@ -20,8 +20,6 @@ using google::protobuf::FieldDescriptor;
 using google::protobuf::Message;
 using MessagePtr = std::unique_ptr<Message>;
 
-constexpr char kService[] = "flattone.session.v1.SessionService.";
-
 constexpr uint32_t Role(v1::ApiKeyRole role) { return 1u << static_cast<unsigned>(role); }
 constexpr uint32_t kSessions = Role(v1::API_KEY_ROLE_SESSIONS), kFinance = Role(v1::API_KEY_ROLE_FINANCE);
 constexpr uint32_t kAnyRole = kSessions | kFinance | Role(v1::API_KEY_ROLE_READ);
