@@ -121,7 +121,7 @@ def test_another_tenant_starting_a_capture_on_a_live_call_finds_nothing_and_chan
     assert theirs.value.problem["code"] == nothing.value.problem["code"] == "call_not_found"
     time.sleep(0.5)
     statistics = call.hang_up()
-    assert statistics["relay"]["caller_to_agent"].get("frames_masked", 0) == 0
+    assert int(statistics["relay"]["caller_to_agent"].get("frames_masked", 0)) == 0
 
 
 def test_another_tenants_objects_do_not_exist(sqlite_world, other):

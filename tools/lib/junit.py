@@ -19,6 +19,16 @@ def one(path, suite, name, status):
     ET.ElementTree(root).write(path)
 
 
+def passed_again(path):
+    """The cases that failed in this report and passed in its second run (REPORT.again)."""
+    try:
+        cases = ET.parse(path[:-4] + ".again").iter("testcase")
+    except (OSError, ET.ParseError):
+        return set()
+    return {(c.get("classname"), c.get("name")) for c in cases
+            if all(c.find(tag) is None for tag in ("failure", "error", "skipped"))}
+
+
 def total(directory):
     passed = failed = skipped = 0
     for path in sorted(glob.glob(os.path.join(directory, "*.xml"))):
@@ -33,9 +43,13 @@ def total(directory):
             print(f"FAILED {report}: no test ran")
             failed += 1
         counts = [0, 0, 0]
+        second = passed_again(path)
         for case in cases:
             name = f"{report}: {case.get('name')}"
-            if case.find("failure") is not None or case.find("error") is not None or case.get("status") == "fail":
+            if (case.get("classname"), case.get("name")) in second:
+                counts[0] += 1
+                print(f"flaky {name}: passed when run again")
+            elif case.find("failure") is not None or case.find("error") is not None or case.get("status") == "fail":
                 counts[1] += 1
                 print(f"FAILED {name}")
             elif case.find("skipped") is not None or case.get("status") in ("notrun", "disabled"):
