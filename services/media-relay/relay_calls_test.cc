@@ -106,6 +106,11 @@ TEST_CASE("A capture masks the caller, is opened again only after quiet, and kee
   CHECK(rig.Say(4) == masked);
   REQUIRE(rig.Until([&] { return rig.Mode() == SecureMode::kPlain; }));
   CHECK(rig.Say(5) == 0x55);
+  CHECK(rig.Until([&] {  // whose protection has ended is told: the session waits for it
+    const std::lock_guard lock(rig.mutex);
+    return !rig.events.empty() && rig.events.back().kind == CallEvent::Kind::kProtection &&
+           rig.events.back().call.mode == SecureMode::kPlain && rig.events.back().call.capture_id == "cap_1";
+  }));
   CHECK(*rig.calls->StopSecure("ten_a", rig.call_id, "cap_1") == SecureMode::kPlain);
   CHECK(rig.Until([&] { return rig.first.closed + rig.second.closed == 1; }));
 }

@@ -321,6 +321,12 @@ void CallTable::Tell(Call& call, CallEvent::Kind kind, const std::string& detail
   events_({kind, ViewOf(call), detail, absl::ToUnixMillis(clock_.Now())});
 }
 
+void CallTable::TellPlain(Call& call, const std::string& capture_id) {
+  CallEvent event{CallEvent::Kind::kProtection, ViewOf(call), {}, absl::ToUnixMillis(clock_.Now())};
+  event.call.capture_id = capture_id;
+  events_(std::move(event));
+}
+
 void CallTable::SetDraining(bool draining) {
   const std::lock_guard lock(mutex_);
   draining_ = draining;

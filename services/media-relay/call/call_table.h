@@ -192,6 +192,8 @@ class CallTable {
   void Install(Call& call, SecureState state, const sdp::Codec& codec, uint32_t ptime_ms);
   void FinishStart(Call& call, const absl::Status& status, std::vector<std::function<void()>>& later);
   void Tell(Call& call, CallEvent::Kind kind, const std::string& detail = {});
+  // The call is plain again: whose protection that was has to be said, the call itself knows no capture any more.
+  void TellPlain(Call& call, const std::string& capture_id);
   void Tick();
   void TakeNotice(uint32_t shard, const Notice& notice);
   void TakeLegNotice(const LegNotice& notice);

@@ -243,14 +243,16 @@ void CallTable::TakeNotice(uint32_t shard, const Notice& notice) {
   }
   if (!call.secure || call.secure->leg != notice.leg) return;  // of a leg that has been replaced
   switch (notice.kind) {
-    case Notice::Kind::kPlain:
+    case Notice::Kind::kPlain: {
+      const std::string capture_id = call.secure->capture_id;
       hop_.Close(notice.leg);
       by_leg_.erase(notice.leg);
       call.secure.reset();
       meters_.secure_calls.Set(static_cast<double>(by_leg_.size()));
-      log_.Info(call.trace, "plain again", {{"call", call.id}});
-      Tell(call, CallEvent::Kind::kProtection);
+      log_.Info(call.trace, "plain again", {{"call", call.id}, {"capture", capture_id}});
+      TellPlain(call, capture_id);
       break;
+    }
     case Notice::Kind::kCodecChanged:
       log_.Warn(call.trace, "codec changed while secure", {{"call", call.id}});
       Tell(call, CallEvent::Kind::kCodecChanged);
