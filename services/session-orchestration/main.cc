@@ -66,7 +66,7 @@ int Main(int argc, char** argv) {
   auto gates = config.MakeGates();
   auto db = gates.ok() ? OpenDatabase(config, process.canary()) : absl::StatusOr<std::unique_ptr<storage::Database>>(gates.status());
   if (!db.ok()) return fail(db.status());
-  EventHub hub(**db, {});
+  EventHub hub(**db, process.clock(), {});
   const auto dial = [&](const char* server) { return [&process, server](const std::string& address) { return process.Dial(address, server); }; };
   auto relays = MakeGrpcRelays(dial("media-relay"), process.random());
   auto vault = MakeGrpcVault(dial("tokenisation-vault"), config.vault_address, process.random());

@@ -4,11 +4,11 @@
 #include <memory>
 #include <vector>
 
-#include "absl/time/clock.h"
 
 namespace flattone::session {
 
-EventHub::EventHub(storage::Database& database, Options options) : database_(database), options_(options), thread_([this] { Run(); }) {}
+EventHub::EventHub(storage::Database& database, const Clock& clock, Options options)
+    : database_(database), clock_(clock), options_(options), thread_([this] { Run(); }) {}
 
 EventHub::~EventHub() {
   {
@@ -21,7 +21,7 @@ EventHub::~EventHub() {
 
 uint64_t EventHub::Wait(const World& world, int64_t seen, std::function<void()> wake) {
   std::lock_guard lock(mutex_);
-  waiters_.emplace(next_, Waiter{world, seen, absl::Now(), std::move(wake)});  // lint: allow (how long a waiter has waited)
+  waiters_.emplace(next_, Waiter{world, seen, clock_.MonotonicNanos(), std::move(wake)});
   changed_.notify_one();
   return next_++;
 }
@@ -95,11 +95,11 @@ void EventHub::Ask() {
   std::vector<std::function<void()>> wakes;
   {
     std::lock_guard lock(mutex_);
-    const absl::Time now = absl::Now();  // lint: allow (how long a waiter has waited)
+    const int64_t now = clock_.MonotonicNanos();
     for (auto it = waiters_.begin(); it != waiters_.end();) {
       const auto found = newest.find({it->second.world.tenant_id, it->second.world.mode});
       const bool news = asked.ok() && found != newest.end() && found->second > it->second.seen;
-      if (news || now - it->second.since >= options_.recheck) {
+      if (news || now - it->second.since_nanos >= absl::ToInt64Nanoseconds(options_.recheck)) {
         wakes.push_back(std::move(it->second.wake));
         it = waiters_.erase(it);
       } else {

@@ -15,6 +15,7 @@
 #include <utility>
 
 #include "absl/time/time.h"
+#include "libs/base/clock.h"
 #include "libs/storage/database.h"
 #include "services/session-orchestration/webhook/webhook_api.h"
 
@@ -26,7 +27,7 @@ class EventHub {
     absl::Duration poll = absl::Milliseconds(200);
     absl::Duration recheck = absl::Seconds(2);
   };
-  EventHub(storage::Database& database, Options options);
+  EventHub(storage::Database& database, const Clock& clock, Options options);
   ~EventHub();
   EventHub(const EventHub&) = delete;
   EventHub& operator=(const EventHub&) = delete;
@@ -46,13 +47,14 @@ class EventHub {
   struct Waiter {
     World world;
     int64_t seen;
-    absl::Time since;
+    int64_t since_nanos;
     std::function<void()> wake;
   };
   void Run();
   void Ask();
 
   storage::Database& database_;
+  const Clock& clock_;
   const Options options_;
   mutable std::mutex mutex_;
   std::condition_variable changed_;

@@ -9,6 +9,7 @@
 #include <google/protobuf/message.h>
 
 #include "flattone/session/v1/admin.pb.h"
+#include "libs/obs/trace.h"
 #include "services/session-orchestration/event/event_stream.h"
 #include "services/session-orchestration/session/once.h"
 #include "services/session-orchestration/session/validate.h"
@@ -75,7 +76,7 @@ std::string NameIn(const std::string& method) {
 
 std::string TextField(const Message& message, const char* name) {
   const FieldDescriptor* field = *name == 0 ? nullptr : message.GetDescriptor()->FindFieldByName(name);
-  return field == nullptr ? std::string() : message.GetReflection()->GetString(message, field);
+  return field == nullptr || field->is_repeated() || field->cpp_type() != FieldDescriptor::CPPTYPE_STRING ? std::string() : message.GetReflection()->GetString(message, field);
 }
 
 // The same bytes for the same request: maps sorted.
@@ -107,6 +108,20 @@ bool HasNul(const Message& message) {
     }
   }
   return false;
+}
+
+// What the log says of a call; ids only.
+struct Told {
+  std::string tenant_id, key_id, resource;
+  bool change = false;
+};
+
+// An id as we make them; what a client typed in its place does not reach the log.
+std::string LoggedId(const std::string& text) {
+  const size_t underscore = text.find('_');
+  bool ours = text.size() == underscore + 27 && underscore <= 5;
+  for (char c : text) ours = ours && ((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_');
+  return ours ? text : std::string();
 }
 
 template <typename T>
@@ -175,11 +190,13 @@ absl::StatusOr<Caller> SessionDispatcher::Admit(const std::string& name, const M
 
 absl::StatusOr<MessagePtr> SessionDispatcher::Call(const std::string& method, const Message& request, const CallContext& context) {
   const std::string name = NameIn(method);
+  Told told;
   auto answer = [&]() -> absl::StatusOr<MessagePtr> {
     auto caller = Admit(name, request, context);
     if (!caller.ok()) return caller.status();
     calls_.Add(name);
     const Rule& rule = Rules().at(name);
+    told = {caller->world.tenant_id, caller->key_id, rule.change ? TextField(request, rule.resource) : std::string(), rule.change};
     Change change;
     change.world = caller->world;
     change.actor = caller->actor;
@@ -190,9 +207,18 @@ absl::StatusOr<MessagePtr> SessionDispatcher::Call(const std::string& method, co
     }
     return Run(name, request, *caller, change);
   }();
+  std::string code = "ok";
   if (!answer.ok()) {
     const auto detail = DetailOf(answer.status());
-    refusals_.Add(detail.has_value() && !detail->code.empty() ? detail->code : "other");
+    code = detail.has_value() && !detail->code.empty() ? detail->code : "other";
+    refusals_.Add(code);
+  }
+  if (told.change && answer.ok() && told.resource.empty()) told.resource = TextField(**answer, "id");
+  // Reads are counted; what changes something, or fails, can be followed by its trace.
+  if (told.change || !answer.ok()) {
+    parts_.log.Info(obs::TraceContext::Parse(context.traceparent).value_or(obs::TraceContext()), "call",
+                    {{"method", Rules().count(name) == 1 ? name : std::string("unknown")}, {"code", code}, {"tenant", told.tenant_id},
+                     {"key", told.key_id}, {"resource", LoggedId(told.resource)}});
   }
   return answer;
 }
@@ -291,7 +317,7 @@ absl::StatusOr<std::unique_ptr<RpcStream>> SessionDispatcher::OpenStream(const s
   calls_.Add(name);
   EventStream::Start start;
   start.world = caller->world;
-  start.check = [this, name, context, copy = std::shared_ptr<Message>(request.New())]() { return Admit(name, *copy, context).status(); };
+  start.check = [this, name, context]() { return Admit(name, v1::StreamEventsRequest(), context).status(); };
   if (name == "StreamSessionEvents") {
     const auto& wanted = As<v1::StreamSessionEventsRequest>(request);
     start.session_id = wanted.session_id();
@@ -304,6 +330,8 @@ absl::StatusOr<std::unique_ptr<RpcStream>> SessionDispatcher::OpenStream(const s
     return Unimplemented(name);
   }
   FT_TRY(ResumeAfter(last_event_id, start.after));
+  parts_.log.Info(obs::TraceContext::Parse(context.traceparent).value_or(obs::TraceContext()), "stream opened",
+                  {{"method", name}, {"tenant", caller->world.tenant_id}, {"resource", start.session_id}});
   return std::unique_ptr<RpcStream>(new EventStream(parts_.domain, std::move(start)));
 }
 

@@ -49,7 +49,7 @@ struct Around {
 struct Replica {
   Replica(Around& around, std::string name)
       : db(storage::Database::Open(around.scratch.url(), {}).value()),
-        hub(*db, {absl::Milliseconds(10), absl::Milliseconds(100)}),
+        hub(*db, SystemClock(), {absl::Milliseconds(10), absl::Milliseconds(100)}),
         domain{*db, around.clock, around.random, around.relays, around.vault, around.gateway, hub, around.gates, std::move(name)},
         meters(registry), log({.service = "test"}, around.clock, registry, [](std::string_view) {}),
         sessions(domain), captures(domain, nullptr), payments(domain, meters), fleet(domain),

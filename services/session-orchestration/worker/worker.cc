@@ -1,6 +1,5 @@
 #include "services/session-orchestration/worker/worker.h"
 
-#include "absl/time/clock.h"
 #include "services/session-orchestration/session/lifecycle.h"
 
 namespace flattone::session {
