@@ -151,7 +151,7 @@ def holder(world):
 
 
 @pytest.mark.parametrize("how", ["kill", "stop"])
-@pytest.mark.parametrize("gate", ["payment_committed", "event_committed", "webhook_sent"])
+@pytest.mark.parametrize("gate", ["payment_committed", "event_committed_webhook_not_sent", "webhook_sent_not_marked"])
 def test_orchestrator_hit_at(world, gate, how):
     call, session, _ = world.ready_session()
     hold_all(world, ORCHESTRATOR, gate)
