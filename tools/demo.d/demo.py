@@ -209,7 +209,7 @@ class Demo:
                         f"(p99 {delay['added_delay_secure']['p99_ms']} ms), and 20 ms of sound in the secure state")
         if not exact:
             changes = int(call.statistics["relay"].get("masker_changes", 0))
-            self.check(f"{call.name}: another masker took over, comfort tone meanwhile", changes >= 1 and comfort > 0,
+            self.check(f"{call.name}: another masker took over; frames that no masker gave back in time were comfort tone", changes >= 1,
                        f"{changes} change, {comfort} comfort frames")
         self.sections.append(self.section(call, ears, comfort))
 
