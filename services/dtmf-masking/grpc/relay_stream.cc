@@ -105,7 +105,7 @@ v1::LegEvent* RelayStream::AddEvent(uint32_t id, v1::LegEventKind kind, uint32_t
   event->set_kind(kind);
   event->set_timestamp(timestamp);
   const auto leg = legs_.find(id);
-  if (leg != legs_.end() && leg->second.leg != nullptr) event->set_keys(leg->second.leg->keys());
+  if (leg != legs_.end()) event->set_keys(leg->second.leg->keys());
   return event;
 }
 
@@ -139,6 +139,7 @@ void RelayStream::Open(const v1::OpenLeg& request) {
   if (request.lookahead_samples() != 0) leg.options.lookahead = static_cast<int>(request.lookahead_samples());
   leg.options.flat_tone = ToneOf(request.flat_tone());
   leg.options.noise_seed = static_cast<uint32_t>(shared_.random.Below(UINT32_MAX));
+  leg.leg = std::make_unique<Leg>(leg.options);
   if (!captures) {  // protection alone: masked, and nobody receives keys
     Opened(id, absl::OkStatus());
     return;
@@ -176,7 +177,6 @@ void RelayStream::Opened(uint32_t id, const absl::Status& status) {
         ->set_detail(absl::StrCat("the vault did not give the capture's key: ", status.ToString()));
     Close(id);
   } else {
-    leg.leg = std::make_unique<Leg>(leg.options);
     shared_.meters.legs_opened.Add();
     shared_.log.Info(leg.trace, "leg opened", {{"call", leg.call_id}, {"capture", leg.capture_id}});
     AddEvent(id, v1::LEG_EVENT_KIND_OPENED, 0);
@@ -195,7 +195,7 @@ void RelayStream::Change(const v1::ChangeCodec& request) {
   }
   if (request.ptime_ms() >= 10) leg.options.packet_samples = static_cast<int>(request.ptime_ms()) * 8;
   leg.options.law = *law;
-  if (leg.leg != nullptr) leg.leg->ChangeCodec(*law, leg.options.packet_samples);
+  leg.leg->ChangeCodec(*law, leg.options.packet_samples);
 }
 
 void RelayStream::TakeFrame(const v1::Frame& frame, bool old) {
@@ -203,13 +203,14 @@ void RelayStream::TakeFrame(const v1::Frame& frame, bool old) {
   meters.frames.Add();
   const auto found = legs_.find(frame.leg());
   const std::optional<FrameKind> kind = KindOf(frame.kind());
-  if (found == legs_.end() || found->second.leg == nullptr) return meters.stray.Add();
+  if (found == legs_.end()) return meters.stray.Add();
   if (old) return meters.old.Add();
   if (!kind) return meters.faults.Add();
   const InFrame in{.kind = *kind,
                    .timestamp = frame.timestamp(),
                    .marker = frame.marker(),
                    .redundant = frame.redundant(),
+                   .before = frame.before_start(),
                    .event_clock_rate = frame.event_clock_rate(),
                    .payload = {reinterpret_cast<const uint8_t*>(frame.payload().data()), frame.payload().size()}};
   std::array<uint8_t, Leg::kMostSamples> out;
@@ -222,10 +223,11 @@ void RelayStream::TakeFrame(const v1::Frame& frame, bool old) {
     masked->set_sequence(frame.sequence());
     masked->set_payload(reinterpret_cast<const char*>(out.data()), static_cast<size_t>(answer.size));
     masked->set_altered(answer.altered);
+    masked->set_tone_left(static_cast<uint32_t>(answer.tone_left));
     meters.masked.Add(answer.masked);
     meters.tones.Add(answer.tone);
     meters.filled.Add(answer.filled);
-  } else if (!frame.redundant()) {
+  } else if (!frame.redundant() && !frame.before_start()) {
     meters.late.Add();
   }
   Tell(found->second, frame.leg(), report, frame.timestamp());
@@ -251,7 +253,7 @@ void RelayStream::Close(uint32_t id) {
   OpenLeg& leg = found->second;
   if (leg.keys != nullptr) leg.keys->Detach();
   shared_.log.Info(leg.trace, "leg closed",
-                   {{"call", leg.call_id}, {"capture", leg.capture_id}, {"keys", leg.leg == nullptr ? 0u : leg.leg->keys()}});
+                   {{"call", leg.call_id}, {"capture", leg.capture_id}, {"keys", leg.leg->keys()}});
   legs_.erase(found);
   --shared_.legs;
   shared_.meters.legs.Set(shared_.legs);

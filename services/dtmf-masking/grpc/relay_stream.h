@@ -59,8 +59,8 @@ class RelayStream {
     std::string call_id, capture_id;
     obs::TraceContext trace;
     LegOptions options;
-    std::unique_ptr<Leg> leg;  // absent until the vault has given the capture's key
-    std::shared_ptr<KeySender> keys;
+    std::unique_ptr<Leg> leg;  // masks from the first frame on, whatever the vault says
+    std::shared_ptr<KeySender> keys;  // absent without a capture
   };
   void Open(const v1::OpenLeg& request);
   void Opened(uint32_t id, const absl::Status& status);

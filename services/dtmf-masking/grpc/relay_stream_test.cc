@@ -97,21 +97,59 @@ struct Fixture {
   absl::StatusOr<crypto::X25519KeyPair> pair = crypto::X25519KeyPair::Create(random);
 };
 
-TEST_CASE("frames are answered once the vault has given the capture's key, not before") {
+TEST_CASE("frames are masked from the first one on; keys reach the vault once it has given the capture's key") {
   Fixture f;
   v1::MaskRequest request;
   *request.add_open() = f.Leg(1);
   f.stream->Take(request);
-  std::vector<int16_t> sound(1600);
+  std::vector<int16_t> sound(3200);
+  dsp::AddKeys(sound, 600, "47", 480, 480);
   f.Play(1, sound);
-  CHECK(f.stream->pending().frames_size() == 0);
+  CHECK(f.stream->pending().frames_size() == 20);
+  CHECK(f.stream->pending().frames(3).sequence() == 3);
+  CHECK(f.Events(v1::LEG_EVENT_KIND_OPENED).empty());
+  CHECK(f.Events(v1::LEG_EVENT_KIND_KEY_STARTED).size() == 2);
+  CHECK(f.vault->sent.empty());
   f.GiveKey();
   CHECK(f.Events(v1::LEG_EVENT_KIND_OPENED).size() == 1);
   CHECK(f.outputs == 1);
   CHECK(f.vault->captures[0].epoch == 3);
-  f.Play(1, sound);
-  CHECK(f.stream->pending().frames_size() == 10);
-  CHECK(f.stream->pending().frames(3).sequence() == 3);
+  REQUIRE(f.vault->sent.size() == 1);
+  CHECK(f.vault->sent[0].ordinal == 1);
+  std::exchange(f.vault->submit_done, nullptr)(absl::OkStatus());
+  REQUIRE(f.vault->sent.size() == 2);
+  CHECK(f.vault->sent[1].ordinal == 2);
+}
+
+TEST_CASE("sound from before the start is not answered and tells an old key from a new one") {
+  for (const bool told : {false, true}) {
+    Fixture f;
+    f.Open(1);
+    std::vector<int16_t> sound(3200);
+    dsp::AddKey(sound, 160, 640, {.symbol = '4'});
+    v1::MaskRequest request;
+    v1::Frame* frame = request.add_frames();
+    frame->set_leg(1);
+    frame->set_kind(v1::FRAME_KIND_AUDIO);
+    frame->set_before_start(true);
+    frame->set_timestamp(0);
+    frame->set_payload(std::string(160, '\xff'));
+    if (told) f.stream->Take(request);
+    CHECK(f.stream->pending().frames_size() == 0);
+    for (size_t at = 160; at < sound.size(); at += 160) {
+      v1::MaskRequest next;
+      v1::Frame* audio = next.add_frames();
+      audio->set_leg(1);
+      audio->set_kind(v1::FRAME_KIND_AUDIO);
+      audio->set_timestamp(static_cast<uint32_t>(at));
+      std::string payload(160, '\0');
+      dsp::Encode(dsp::Law::kMu, std::span(sound).subspan(at, 160), {reinterpret_cast<uint8_t*>(payload.data()), 160});
+      audio->set_payload(payload);
+      f.stream->Take(next);
+    }
+    CHECK(f.Events(v1::LEG_EVENT_KIND_KEY_STARTED).size() == (told ? 1 : 0));
+    CHECK(f.registry.Value("flattone_masking_frames_late_total") == 0);
+  }
 }
 
 TEST_CASE("a key goes to the vault and is told without its symbol; payloads are overwritten") {

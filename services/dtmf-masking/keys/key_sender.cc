@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "libs/crypto/capture_key.h"
-#include "libs/secret/secret.h"
 
 namespace flattone::masking {
 namespace {
@@ -57,20 +56,46 @@ void KeySender::OnOpened(const absl::Status& status, const VaultLink::CaptureKey
     link_->After(NextDelay(), [self = shared_from_this()] { self->Open(); });
     return;
   }
+  EndOpening(result);
+}
+
+// Told first, so that "open" comes before the keys; then what was pressed meanwhile leaves, or is wiped.
+void KeySender::EndOpening(const absl::Status& status) {
+  const auto self = shared_from_this();
+  if (!open_) dead_ = status;
+  std::deque<Early> early = std::exchange(early_, {});
+  if (!open_) {
+    for (const Early& key : early) Lost(key.onset, status);
+  }
   const auto opened = listener_.opened;  // the listener may detach while it is told
-  if (opened) opened(result);
+  if (opened) opened(status);
+  if (!open_) return;
+  for (const Early& key : early) Seal(key.symbol, key.onset);
+  next_ordinal_ += std::exchange(early_lost_, 0);  // the vault must see the gap
 }
 
 void KeySender::Send(const char* symbol, uint32_t onset) {
-  if (!open_ || !dead_.ok()) return Lost(onset, open_ ? dead_ : absl::FailedPreconditionError("not open"));
+  if (!dead_.ok()) return Lost(onset, dead_);
+  if (!open_ && early_.size() >= limits_.before_open) {
+    ++early_lost_;
+    return Lost(onset, absl::ResourceExhaustedError("too many keys before the capture's key was there"));
+  }
+  auto secret = secret::Secret<char>::Create();
+  if (!secret.ok()) {
+    ++(open_ ? next_ordinal_ : early_lost_);
+    return Lost(onset, secret.status());
+  }
+  secret->Update(secret::ClearCardAccess("move a heard key press into locked memory")) = *symbol;
+  if (open_) return Seal(*secret, onset);
+  early_.push_back({*std::move(secret), onset});
+}
+
+void KeySender::Seal(const secret::Secret<char>& symbol, uint32_t onset) {
   const uint64_t ordinal = next_ordinal_++;  // also of a key that cannot be sent: the vault must see the gap
   if (queue_.size() >= limits_.waiting) return Lost(onset, absl::ResourceExhaustedError("too many keys wait for the vault"));
-  auto secret = secret::Secret<char>::Create();
-  if (!secret.ok()) return Lost(onset, secret.status());
-  secret->Update(secret::ClearCardAccess("move a heard key press into locked memory")) = *symbol;
   auto sealed = crypto::SealKeyPress(random_, public_key_,
                                      {.tenant = capture_.tenant_id, .capture = capture_.capture_id,
-                                      .epoch = capture_.epoch, .ordinal = ordinal, .onset = onset}, *secret);
+                                      .epoch = capture_.epoch, .ordinal = ordinal, .onset = onset}, symbol);
   if (!sealed.ok()) return Lost(onset, sealed.status());
   queue_.push_back({{ordinal, onset, std::move(*sealed)}, clock_.MonotonicNanos()});
   if (!in_flight_) {

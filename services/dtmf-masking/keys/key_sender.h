@@ -1,6 +1,7 @@
 // Brings one leg's keys to the vault: sealed at once to the capture's own key, sent one after the other in order,
 // acknowledged, the same message again until the vault has it or the bound is over. A lost key leaves a gap in
-// the ordinals, which the vault notices. No clear symbol outlives Send(). Loop thread only.
+// the ordinals, which the vault notices. No clear symbol outlives Send(), but for keys pressed while the capture's key
+// is being fetched: at most `before_open` of them wait in locked memory, no longer than `open_bound`. Loop thread only.
 #pragma once
 
 #include <cstdint>
@@ -14,6 +15,7 @@
 #include "libs/base/clock.h"
 #include "libs/base/random.h"
 #include "libs/crypto/x25519.h"
+#include "libs/secret/secret.h"
 #include "services/dtmf-masking/keys/vault_link.h"
 
 namespace flattone::masking {
@@ -25,6 +27,7 @@ struct KeySenderLimits {
   absl::Duration last_retry = absl::Milliseconds(800);
   absl::Duration open_bound = absl::Milliseconds(1800);   // for the capture's public key
   size_t waiting = 64;
+  size_t before_open = 8;  // nobody presses more within open_bound
 };
 
 class KeySender : public std::enable_shared_from_this<KeySender> {
@@ -37,11 +40,12 @@ class KeySender : public std::enable_shared_from_this<KeySender> {
   };
 
   static std::shared_ptr<KeySender> Create(CaptureRef capture, KeySenderLimits limits, std::shared_ptr<VaultLink> link,
-                                           Random& random,                                            const Clock& clock, Listener listener);
+                                           Random& random, const Clock& clock, Listener listener);
 
   // Fetches the capture's key; `opened` tells, after retries within the bound.
   void Open();
-  // Seals and queues. The symbol is read once; the caller overwrites its own copy.
+  // Seals and queues; before the capture's key is there it keeps the symbol locked. The symbol is read once; the
+  // caller overwrites its own copy.
   void Send(const char* symbol, uint32_t onset);
   // The leg has gone: what is queued is still delivered, nobody is told.
   void Detach() { listener_ = {}; }
@@ -56,6 +60,12 @@ class KeySender : public std::enable_shared_from_this<KeySender> {
     VaultLink::SealedKey key;
     int64_t since = 0;
   };
+  struct Early {
+    secret::Secret<char> symbol;
+    uint32_t onset = 0;
+  };
+  void Seal(const secret::Secret<char>& symbol, uint32_t onset);
+  void EndOpening(const absl::Status& status);
   absl::Duration Age(int64_t since) const { return absl::Nanoseconds(clock_.MonotonicNanos() - since); }
   void OnOpened(const absl::Status& status, const VaultLink::CaptureKey& key);
   void Next();
@@ -72,6 +82,8 @@ class KeySender : public std::enable_shared_from_this<KeySender> {
   Listener listener_;
   crypto::PublicKey public_key_{};
   bool open_ = false;
+  std::deque<Early> early_;   // until the capture's key is here
+  uint64_t early_lost_ = 0;   // pressed behind those
   absl::Status dead_;         // the vault will never take a key of this sender again
   int64_t opening_since_ = 0;
   uint64_t next_ordinal_ = 1;

@@ -67,6 +67,33 @@ struct Fixture {
   std::shared_ptr<KeySender> sender;
 };
 
+TEST_CASE("keys pressed while the capture's key is fetched wait locked, a few, and leave in order; the gap stays") {
+  Fixture f;
+  f.sender->Open();
+  for (uint32_t i = 0; i < 10; ++i) f.sender->Send("5", i);
+  CHECK(f.lost == std::vector<uint32_t>{8, 9});
+  CHECK(f.vault.sent.empty());
+  const auto& key = f.pair->public_key();
+  std::exchange(f.vault.open_done, nullptr)(absl::OkStatus(), {std::string(key.begin(), key.end()), 3});
+  f.sender->Send("6", 10);
+  for (size_t i = 0; i < 8; ++i) {
+    CHECK(f.Read(i, 3 + i, static_cast<uint32_t>(i)) == '5');
+    f.vault.Answer(absl::OkStatus());
+  }
+  CHECK(f.Read(8, 3 + 10, 10) == '6');  // two ordinals are missing
+}
+
+TEST_CASE("keys that waited for a capture's key that never comes are told as lost") {
+  Fixture f;
+  f.sender->Open();
+  f.sender->Send("5", 1);
+  std::exchange(f.vault.open_done, nullptr)(absl::NotFoundError("no such capture"), {});
+  CHECK(f.lost == std::vector<uint32_t>{1});
+  f.sender->Send("5", 2);
+  CHECK(f.lost == std::vector<uint32_t>{1, 2});
+  CHECK(f.vault.sent.empty());
+}
+
 TEST_CASE("keys arrive sealed, bound to their place, one after the other") {
   Fixture f;
   f.Open();

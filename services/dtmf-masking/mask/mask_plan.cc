@@ -17,6 +17,11 @@ bool MaskPlan::AskTone() {
   return true;
 }
 
+int64_t MaskPlan::ToneLeft() const {
+  const int64_t sounding = tone_end_ > decided_ ? tone_end_ - decided_ : 0;
+  return sounding + waiting_ * int64_t{tone_samples_ + kGrid};
+}
+
 bool MaskPlan::Covered(int64_t from, int64_t to) const {
   if (from < open_until_) return true;
   for (int64_t cell = from / kCell; cell <= (to - 1) / kCell; ++cell) {

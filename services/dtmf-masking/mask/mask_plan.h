@@ -37,6 +37,8 @@ class MaskPlan {
   Decision Decide(int64_t from, int64_t to);
   // A tone is sounding or waiting at `position`.
   bool TonePending(int64_t position) const { return waiting_ > 0 || position < tone_end_; }
+  // From what was decided last to the end of the last tone that was asked for; 0: none.
+  int64_t ToneLeft() const;
 
  private:
   static constexpr int kCell = 20;

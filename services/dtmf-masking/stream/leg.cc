@@ -15,7 +15,9 @@ constexpr int64_t kEventLead = 160;        // covered before an event: converter
 constexpr int64_t kEventTail = 160;        // and after it
 constexpr int64_t kEventUpdate = 800;      // an event that has not ended is told again within 100 ms
 constexpr int kKeyLikeHops = 24;           // 60 ms of suspicion without a break count as a key for "quiet"
-constexpr int64_t kAtStart = 30;           // an onset this near to the first sample lies before it
+constexpr int64_t kAtStart = 30;           // nothing known before the first sample: an onset this near to it lies before it
+constexpr int64_t kOnsetError = 40;        // an onset is found to 5 ms
+constexpr int64_t kLeastBefore = 120;      // what the digits' detector needs to have heard
 
 }  // namespace
 
@@ -62,8 +64,60 @@ void Leg::Restart(int64_t position) {
   plan_.CoverOpen(INT64_MIN);
 }
 
+void Leg::NoteNewest(int64_t position, uint32_t timestamp) {
+  if (position <= last_position_) return;
+  last_position_ = position;
+  last_timestamp_ = timestamp;
+}
+
+// The newest sound and event from before the start. What leaves begins behind them.
+void Leg::HearBefore(const InFrame& frame) {
+  if (in_earnest_) return;
+  const int64_t position = Unwrap(frame.timestamp);
+  Report nothing;  // counts for nobody
+  if (frame.kind == FrameKind::kEvent) {
+    TakeEvent(frame, position, nothing);
+    event_before_ = true;
+  } else if (frame.kind == FrameKind::kAudio && frame.payload.size() <= kMostSamples) {
+    TakeSound(position, frame);
+    now_ = std::max(now_, position + static_cast<int64_t>(frame.payload.size()));
+    heard_before_ = frame.payload.size() >= kLeastBefore;
+    Listen(nothing);
+  }
+  NoteNewest(position, frame.timestamp);
+  origin_ = left_ = now_;
+}
+
+// Sound that comes when the masks' detector has passed its place is covered unheard: masks never wait.
+void Leg::TakeSound(int64_t position, const InFrame& frame) {
+  const int64_t end = position + static_cast<int64_t>(frame.payload.size());
+  if (position < mask_cursor_ && AllHeard(position, end)) return;
+  if (position < mask_cursor_) plan_.Cover(position, std::min(end, mask_cursor_));
+  line_.Write(position, frame.payload);
+}
+
+// Without anything from before the start, a key that is there with the first samples may be older than they are.
+bool Leg::BeganBefore(int64_t tone_onset) const {
+  if (!first_stretch_) return false;
+  if (!in_earnest_) return true;
+  return heard_before_ ? tone_onset < origin_ - kOnsetError : tone_onset <= origin_ + kAtStart;
+}
+
+bool Leg::BeganBefore(const EventTracker::Span& span, bool alone) const {
+  if (!first_stretch_) return false;
+  if (!in_earnest_) return true;
+  // One that was under way would have been told: an event's first packet comes up to a packet after its onset.
+  if (heard_before_ || event_before_) return span.onset < origin_ - packet_samples_;
+  return span.onset < origin_ || (alone && span.end - span.onset > 4 * packet_samples_);
+}
+
 Leg::Answer Leg::Take(const InFrame& frame, std::span<uint8_t> out, Report& report) {
+  if (frame.before) {
+    HearBefore(frame);
+    return {};
+  }
   int64_t position = Unwrap(frame.timestamp);
+  in_earnest_ = true;
   const int64_t back = frame.kind == FrameKind::kEvent ? kLongestEvent + kMostJump : kMostJump;
   if (position > now_ + kMostJump || position < now_ - back) {
     if (frame.redundant) return {};
@@ -74,10 +128,7 @@ Leg::Answer Leg::Take(const InFrame& frame, std::span<uint8_t> out, Report& repo
     first_stretch_ = false;
     Restart(position);
   }
-  if (position > last_position_) {
-    last_position_ = position;
-    last_timestamp_ = frame.timestamp;
-  }
+  NoteNewest(position, frame.timestamp);
   const auto size = static_cast<int64_t>(frame.payload.size());
   Answer answer;
   switch (frame.kind) {
@@ -87,7 +138,7 @@ Leg::Answer Leg::Take(const InFrame& frame, std::span<uint8_t> out, Report& repo
       const int samples = usable ? static_cast<int>(size) : packet_samples_;
       if (usable) {
         if (!frame.redundant) packet_samples_ = samples;
-        if (!frame.redundant || !AllHeard(position, position + size)) line_.Write(position, frame.payload);
+        TakeSound(position, frame);
         last_audio_ = std::max(last_audio_, position);
       }
       now_ = std::max(now_, position + samples);
@@ -128,6 +179,7 @@ Leg::Answer Leg::Take(const InFrame& frame, std::span<uint8_t> out, Report& repo
   }
   CheckQuiet(report);
   merger_.Forget(now_);
+  answer.tone_left = static_cast<int>(plan_.ToneLeft());
   return answer;
 }
 
@@ -157,8 +209,7 @@ void Leg::TakeEvent(const InFrame& frame, int64_t position, Report& report) {
       continue;
     }
     // Under way when the leg began: masked, not counted.
-    const bool before = first_stretch_ && !frame.redundant &&
-                        (span.onset < origin_ || (alone && span.end - span.onset > 4 * packet_samples_));
+    const bool before = !frame.redundant && BeganBefore(span, alone);
     if (merger_.Event(span.key, span.onset, span.end) && !before) Count(span.key, span.onset, Transport::kEvent, report);
   }
   for (EventTracker::Span& span : spans) span.key = -1;
@@ -223,8 +274,7 @@ void Leg::ListenForDigits(Report& report) {
     if (!started) continue;
     const int64_t onset = end - started->age;
     const bool new_press = merger_.Tone(started->key, onset);
-    const bool before = first_stretch_ && onset <= origin_ + kAtStart;
-    if (new_press && !before) Count(started->key, onset, Transport::kInBand, report);
+    if (new_press && !BeganBefore(onset)) Count(started->key, onset, Transport::kInBand, report);
   }
 }
 
@@ -253,7 +303,7 @@ Leg::Answer Leg::Leave(int64_t position, int samples, std::span<uint8_t> out) {
   double energy = 0;
   for (int i = 0; i < samples; ++i) {
     const int64_t p = from + i;
-    const uint8_t* codeword = line_.At(p);
+    const uint8_t* codeword = p < origin_ ? nullptr : line_.At(p);
     if (codeword == nullptr) answer.filled = true;
     if (p >= decision.tone_begin && p < decision.tone_end) {
       out[i] = tone_.At(decision.tone_offset + p - decision.tone_begin);

@@ -8,7 +8,8 @@
 // the packet, is delayed: the answer keeps the frame's timestamp and carries the masked sound of `lookahead`
 // samples earlier. Sound that was never heard (before the start, lost packets) leaves as background noise.
 // Lost packets stay lost; a packet whose successor has left gets no answer, but its sound still counts as
-// evidence of a key. A key that sounded when the leg began is masked and not counted.
+// evidence of a key. A key that sounded when the leg began is masked and not counted; frames marked `before`, ahead
+// of the first, say what that was, so that a key which begins with the first frame counts.
 // One thread at a time.
 #pragma once
 
@@ -37,6 +38,7 @@ struct InFrame {
   uint32_t timestamp = 0;
   bool marker = false;
   bool redundant = false;       // evidence only: no answer
+  bool before = false;          // heard before the leg began: evidence only, and its sound never leaves
   uint32_t event_clock_rate = 0;  // 0: 8000
   std::span<const uint8_t> payload;
 };
@@ -80,6 +82,7 @@ class Leg {
     bool filled = false;       // some of it was never heard
     bool masked = false;
     bool tone = false;         // holds flat tone
+    int tone_left = 0;         // samples of flat tone still to leave, pauses included
   };
   // `out` has room for kMostSamples.
   Answer Take(const InFrame& frame, std::span<uint8_t> out, Report& report);
@@ -91,6 +94,11 @@ class Leg {
 
  private:
   int64_t Unwrap(uint32_t timestamp);
+  void HearBefore(const InFrame& frame);
+  void TakeSound(int64_t position, const InFrame& frame);
+  void NoteNewest(int64_t position, uint32_t timestamp);
+  bool BeganBefore(int64_t tone_onset) const;
+  bool BeganBefore(const EventTracker::Span& span, bool alone) const;
   void Restart(int64_t position);
   void TakeEvent(const InFrame& frame, int64_t position, Report& report);
   std::optional<int64_t> EventSlot();
@@ -117,7 +125,10 @@ class Leg {
   dsp::BackgroundLevel background_;
   dsp::ComfortNoise noise_;
 
-  bool begun_ = false;
+  bool begun_ = false;        // a position is known
+  bool in_earnest_ = false;   // a frame that is not `before` has come
+  bool heard_before_ = false;  // enough sound from before the start to see an onset behind it
+  bool event_before_ = false;  // and an event
   uint32_t last_timestamp_ = 0;
   int64_t last_position_ = 0;
   int64_t origin_ = 0;        // where the leg (or the sound after a break) began

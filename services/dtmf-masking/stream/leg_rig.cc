@@ -69,7 +69,8 @@ void LegRig::Play(const std::vector<RigFrame>& frames) {
   for (const RigFrame& frame : frames) {
     Leg::Report report;
     const Leg::Answer answer = leg_.Take({.kind = frame.kind, .timestamp = frame.timestamp, .marker = frame.marker,
-                                          .redundant = frame.redundant, .payload = frame.payload}, payload, report);
+                                          .redundant = frame.redundant, .before = frame.before,
+                                          .payload = frame.payload}, payload, report);
     for (int i = 0; i < report.key_count; ++i) {
       keys_ += report.keys[i].symbol;
       transports_.push_back(report.keys[i].transport);
@@ -82,7 +83,7 @@ void LegRig::Play(const std::vector<RigFrame>& frames) {
     if (at > 100'000'000) continue;  // a test set the clock back: no place on this timeline
     if (static_cast<int64_t>(out_.size()) < at + answer.size) out_.resize(at + answer.size);
     dsp::Decode(options_.law, std::span(payload).first(answer.size), std::span(out_).subspan(at, answer.size));
-    left_.push_back({at, answer.size, answer.altered, answer.tone, answer.filled});
+    left_.push_back({at, answer.size, answer.altered, answer.tone, answer.filled, answer.tone_left});
   }
 }
 

@@ -21,6 +21,7 @@ struct RigFrame {
   bool marker = false;
   bool redundant = false;
   std::vector<uint8_t> payload;
+  bool before = false;
 };
 
 class LegRig {
@@ -45,6 +46,7 @@ class LegRig {
     int64_t at = 0;
     int size = 0;
     bool altered = false, tone = false, filled = false;
+    int tone_left = 0;
   };
   const std::vector<Left>& left() const { return left_; }
   const std::string& keys() const { return keys_; }

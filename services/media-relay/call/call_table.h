@@ -148,7 +148,8 @@ class CallTable {
   };
   struct SecureState {
     uint32_t leg = 0;
-    std::string capture_id;
+    std::string capture_id;  // whose protection this is
+    bool receives_keys = true;
     bool opened = false;
     bool stopping = false;
     // Before this start: where a refusal goes back to.

@@ -144,13 +144,16 @@ void CallTable::Install(Call& call, SecureState state, const sdp::Codec& codec, 
                                   .tone = std::make_shared<const ComfortTone>(static_cast<int>(hertz), level / 10.0),
                                   .limits = options_.limits};
   auto path = std::make_unique<SecurePath>(config, clock_.MonotonicNanos(), links_[call.shard]->to_hop);
+  const MaskedLegSpec spec{.leg = state.leg, .shard = call.shard, .tenant_id = call.tenant, .call_id = call.id,
+                           .capture_id = state.receives_keys ? state.capture_id : "",
+                           .vault_address = state.request.vault_address, .a_law = a_law, .ptime_ms = ptime_ms,
+                           .tone_frequency_hz = hertz, .tone_level_tenth_dbm0 = level,
+                           .tone_duration_ms = tone.duration_ms, .traceparent = state.request.trace.Traceparent()};
+  // The leg is asked for before its first frame is in the ring, and answered when the shard knows it.
   shards_[call.shard]->Run([&](ShardLoop::Context& context) {
+    hop_.Open(spec);
     context.shard.Secure(call.slot, std::move(path), context.now, context.out);
   });
-  hop_.Open({.leg = state.leg, .shard = call.shard, .tenant_id = call.tenant, .call_id = call.id,
-             .capture_id = state.capture_id, .vault_address = state.request.vault_address, .a_law = a_law,
-             .ptime_ms = ptime_ms, .tone_frequency_hz = hertz, .tone_level_tenth_dbm0 = level,
-             .tone_duration_ms = tone.duration_ms, .traceparent = state.request.trace.Traceparent()});
   by_leg_[state.leg] = &call;
   call.secure = std::move(state);
   meters_.secure_calls.Set(static_cast<double>(by_leg_.size()));
@@ -173,10 +176,13 @@ void CallTable::FinishStart(Call& call, const absl::Status& status, std::vector<
     meters_.start_failed.Add();
     log_.Warn(state.request.trace, "capture not started", {{"call", call.id}, {"capture", state.capture_id}, {"status", status}});
     if (state.was_secure) {
-      // Back to what it was: masked, with no capture to receive keys.
+      // Back to what it was: masked, with no capture to receive keys. A stop that was asked for still holds, and is
+      // told as the end of this capture's protection: the one before it is no longer anybody's.
       const auto* codec = call.legs[Index(Side::kAgent)].audio->MainCodec();
       SecureState before;
       before.was_secure = true;
+      before.receives_keys = false;
+      if (state.was_stopping) before.capture_id = state.capture_id;
       before.stopping = state.was_stopping;
       before.codec = state.codec;
       before.request = state.request;

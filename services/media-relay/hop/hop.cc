@@ -252,7 +252,11 @@ void GrpcMaskerHop::DrainShards(int64_t now) {
 }
 
 void GrpcMaskerHop::TakeRecord(const ToHop& record, int64_t now) {
-  const auto found = legs_.find(record.leg);
+  auto found = legs_.find(record.leg);
+  if (found == legs_.end()) {
+    RunCommands();  // its opening was asked for before this was put into the ring
+    found = legs_.find(record.leg);
+  }
   if (found == legs_.end()) return;
   Leg& leg = found->second;
   switch (record.type) {
@@ -303,6 +307,7 @@ void GrpcMaskerHop::SendFrame(Leg& leg, const ToHop& record, int64_t now) {
   frame.set_sequence(record.sequence);
   frame.set_marker(record.marker);
   frame.set_redundant(record.redundant);
+  frame.set_before_start(record.before_start);
   frame.set_payload(record.payload.data(), record.size);
   frame.set_event_clock_rate(record.event_clock_rate == 8000 ? 0 : record.event_clock_rate);
   stream.CountFrame(now);
@@ -346,7 +351,8 @@ void GrpcMaskerHop::TakeMasked(const masking::MaskedFrame& frame) {
   record->type = FromHop::Type::kMasked;
   record->leg = leg.spec.leg;
   record->timestamp = frame.timestamp();
-  record->sequence = static_cast<uint16_t>(frame.sequence());
+  record->sequence = frame.sequence();
+  record->tone_left = frame.tone_left();
   record->altered = frame.altered();
   record->size = static_cast<uint16_t>(frame.payload().size());
   std::memcpy(record->payload.data(), frame.payload().data(), frame.payload().size());

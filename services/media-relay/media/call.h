@@ -8,6 +8,7 @@
 #include "services/media-relay/media/address_learner.h"
 #include "services/media-relay/media/direction.h"
 #include "services/media-relay/media/payload_map.h"
+#include "services/media-relay/media/recent_sound.h"
 #include "services/media-relay/media/secure_path.h"
 
 namespace flattone::relay {
@@ -37,6 +38,7 @@ struct MediaCall {
   // What each side sends, as negotiated: [kCaller] for packets that come from the caller.
   std::array<PayloadMap, 2> payloads;
   std::unique_ptr<SecurePath> secure;
+  RecentSound recent;  // of the caller
   int64_t created = 0;
   int64_t last_packet = 0;
   bool answered = false;

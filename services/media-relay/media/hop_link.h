@@ -26,10 +26,11 @@ struct ToHop {
   FrameKind kind = FrameKind::kAudio;
   bool marker = false;
   bool redundant = false;
+  bool before_start = false;
   bool a_law = false;
-  uint16_t sequence = 0;
   uint16_t size = 0;
   uint16_t ptime_ms = 0;
+  uint32_t sequence = 0;  // pairs frame and answer: the packet's, or above 65535 for a frame that the path made itself
   uint32_t leg = 0;
   uint32_t timestamp = 0;
   uint32_t event_clock_rate = 0;
@@ -44,17 +45,18 @@ struct ToHop {
 struct FromHop {
   enum class Type : uint8_t {
     kMasked,
-    kOpened,      // frames are answered from now on
+    kOpened,      // a masker has the leg, and the capture's key with it
     kLost,        // the leg has lost its stream, or is being opened anew: nothing sent before is answered
     kKeyStarted,
     kQuiet,
   };
   Type type = Type::kMasked;
   bool altered = false;
-  uint16_t sequence = 0;
   uint16_t size = 0;
+  uint32_t sequence = 0;
   uint32_t leg = 0;
   uint32_t timestamp = 0;
+  uint32_t tone_left = 0;  // samples of flat tone that are still to come
   std::array<uint8_t, kMaxFramePayload> payload;
 
   std::span<const uint8_t> bytes() const { return {payload.data(), size}; }

@@ -93,6 +93,7 @@ class MediaRig {
     const SecurePath::Config config{.leg = kLeg, .law = dsp::Law::kMu, .payload_type = 0, .samples = 160,
                                     .tone = std::make_shared<const ComfortTone>(425, -16.0), .limits = limits};
     shard.Secure(kSlot, std::make_unique<SecurePath>(config, now, link.to_hop), now, out);
+    out.Flush();
     if (opened) Tell(FromHop::Type::kOpened);
   }
   void Tell(FromHop::Type type) {
@@ -103,13 +104,15 @@ class MediaRig {
     out.Flush();
   }
   // The masker's answer: `fill` in place of the frame.
-  void Masked(uint16_t sequence, uint8_t fill, size_t size = 160, uint32_t timestamp = 0, bool altered = true) {
+  void Masked(uint32_t sequence, uint8_t fill, size_t size = 160, uint32_t timestamp = 0, bool altered = true,
+              uint32_t tone_left = 0) {
     FromHop record;
     record.type = FromHop::Type::kMasked;
     record.leg = kLeg;
     record.sequence = sequence;
     record.timestamp = timestamp == 0 ? sequence * 160u : timestamp;
     record.altered = altered;
+    record.tone_left = tone_left;
     record.size = static_cast<uint16_t>(size);
     std::memset(record.payload.data(), fill, size);
     shard.OnAnswer(now, record, out);

@@ -41,6 +41,7 @@ MediaMeters::MediaMeters(obs::Registry& r)
       comfort_ring_full(Comfort(r, "ring_full")),
       comfort_switched(Comfort(r, "switched")),
       answers_late(r, "flattone_relay_late_answers_total", "Masked frames that came back after their time limit"),
+      tone_packets(r, "flattone_relay_tone_packets_total", "Packets made to finish a flat tone whose caller fell silent"),
       stalls(r, "flattone_relay_stalled_streams_total", "Times a leg had no answer for the stall limit"),
       hop_seconds(r, "flattone_relay_hop_seconds", "From a frame's arrival to its masked sound's leaving", kHopBounds) {}
 

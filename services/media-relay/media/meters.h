@@ -18,6 +18,7 @@ class MediaMeters {
   obs::Counter comfort_deadline, comfort_unanswered, comfort_not_open, comfort_codec, comfort_size, comfort_ring_full,
       comfort_switched;
   obs::Counter answers_late;   // of the masker, after the comfort tone
+  obs::Counter tone_packets;   // made to finish a flat tone whose caller fell silent
   obs::Counter stalls;
   obs::Histogram hop_seconds;  // from a frame's arrival to its masked sound's leaving
 

@@ -31,7 +31,7 @@ SecurePath::Result SecurePath::TakeRedundancy(const Way& way, const rtp::PacketV
     const bool event = payloads.Kind(block.payload_type) == PayloadKind::kEvent;
     if (!event || !rtp::TelephoneEventsView::Parse(block.payload)) continue;
     const Frame frame{.kind = FrameKind::kEvent, .sequence = packet.sequence(),
-                      .timestamp = packet.timestamp() - block.timestamp_offset};
+                      .timestamp = packet.timestamp() - block.timestamp_offset, .pair = packet.sequence()};
     SendFrame(frame, payloads.ClockRate(block.payload_type), true, block.payload);
   }
   const rtp::RedundancyBlock& primary = view->primary();
@@ -47,7 +47,8 @@ SecurePath::Result SecurePath::TakePayload(const Way& way, const rtp::PacketView
   Frame frame{.kind = FrameKind::kAudio, .marker = packet.marker(), .payload_type = payload_type,
               .sequence = packet.sequence(), .samples = static_cast<uint16_t>(payload.size()),
               .octets = static_cast<uint16_t>(packet.payload().size()), .timestamp = packet.timestamp(),
-              .arrived = way.now};
+              .pair = packet.sequence(), .arrived = way.now};
+  tone_due_ = way.now + config_.limits.tone_wait_ns;
   const bool bad_event = kind == PayloadKind::kEvent && !rtp::TelephoneEventsView::Parse(payload);
   if (kind == PayloadKind::kUnknown || bad_event) {
     ++(bad_event ? direction.counts.dropped_malformed : direction.counts.dropped_payload_type);
@@ -57,14 +58,14 @@ SecurePath::Result SecurePath::TakePayload(const Way& way, const rtp::PacketView
   }
   const bool event = kind == PayloadKind::kEvent;
   if (event) ++direction.counts.events_received;
-  if (Late(way, frame.sequence)) {
+  const bool overtaken = OvertakenByTone(frame, kind);
+  if (overtaken || Late(way, frame.sequence)) {
     ++direction.counts.dropped_late;
     way.meters.dropped_late.Add();
-    direction.rewriter.Lose(frame.octets);
-    if (event) {
-      frame.kind = FrameKind::kEvent;
-      SendFrame(frame, payloads.ClockRate(payload_type), true, payload);
-    }
+    // Its place in the sequence was taken by the tone, or is a gap that has been seen.
+    overtaken ? direction.rewriter.LeaveOut(frame.sequence, frame.octets) : direction.rewriter.Lose(frame.octets);
+    if (event) frame.kind = FrameKind::kEvent;
+    if (event || overtaken) SendFrame(frame, event ? payloads.ClockRate(payload_type) : 0, true, payload);
     return {};
   }
   if (IsAudio(kind)) return TakeAudio(way, frame, kind, payload);
@@ -130,7 +131,8 @@ bool SecurePath::SendFrame(const Frame& frame, uint32_t event_clock_rate, bool r
   record->kind = frame.kind;
   record->marker = frame.marker;
   record->redundant = redundant;
-  record->sequence = frame.sequence;
+  record->before_start = false;
+  record->sequence = frame.pair;
   record->leg = config_.leg;
   record->timestamp = frame.timestamp;
   record->event_clock_rate = event_clock_rate;
@@ -156,7 +158,7 @@ bool SecurePath::Late(const Way& way, uint16_t sequence) const {
   const rtp::HeaderRewriter& rewriter = way.direction.rewriter;
   if (rewriter.started() && !rtp::SequenceNewer(sequence, rewriter.newest_ingress())) return true;
   for (size_t i = 0; i < size_; ++i) {
-    if (At(i).sequence == sequence) return true;
+    if (At(i).sequence == sequence && !At(i).made) return true;
   }
   return false;
 }
@@ -175,7 +177,7 @@ void SecurePath::PopOldest() {
 void SecurePath::OnMasked(const Way& way, const FromHop& answer) {
   size_t found = size_;
   for (size_t i = 0; i < size_ && found == size_; ++i) {
-    if (At(i).sequence == answer.sequence) found = i;
+    if (At(i).pair == answer.sequence) found = i;
   }
   if (found == size_) {
     way.meters.answers_late.Add();
@@ -192,13 +194,14 @@ void SecurePath::OnMasked(const Way& way, const FromHop& answer) {
     way.meters.answers_late.Add();
     return;
   }
+  NoteAnswer(way, answer);
   const bool audio = frame.kind == FrameKind::kAudio;
   if (audio && (answer.size != frame.samples || answer.timestamp != frame.timestamp)) {
     ComfortNow(way, frame, way.meters.comfort_size);
     return;
   }
   if (answer.size == 0) {  // an event that gets no sound of its own
-    way.direction.rewriter.LeaveOut(frame.sequence, frame.octets);
+    if (!frame.made) way.direction.rewriter.LeaveOut(frame.sequence, frame.octets);
     return;
   }
   comfort_run_ = 0;
@@ -226,7 +229,7 @@ void SecurePath::OnDue(const Way& way, const Due& due) {
 void SecurePath::ComfortNow(const Way& way, const Frame& frame, obs::Counter& reason) {
   for (size_t i = 0; i < size_; ++i) {
     Frame& waiting = At(i);
-    if (waiting.left || waiting.sequence == frame.sequence || rtp::SequenceNewer(waiting.sequence, frame.sequence)) continue;
+    if (waiting.left || waiting.pair == frame.pair || rtp::SequenceNewer(waiting.sequence, frame.sequence)) continue;
     waiting.left = true;
     reason.Add();
     Comfort(way, waiting);
@@ -236,6 +239,7 @@ void SecurePath::ComfortNow(const Way& way, const Frame& frame, obs::Counter& re
 }
 
 void SecurePath::Comfort(const Way& way, const Frame& frame) {
+  if (frame.made) return ForgetTone();  // its masker does not answer: no packet, no number, the tone ends here
   if (frame.kind != FrameKind::kAudio) {
     way.direction.rewriter.LeaveOut(frame.sequence, frame.octets);
     return;
@@ -255,25 +259,36 @@ void SecurePath::Comfort(const Way& way, const Frame& frame) {
 void SecurePath::Leave(const Way& way, const Frame& frame, uint8_t payload_type, uint32_t timestamp,
                        std::span<const uint8_t> sound) {
   Direction& direction = way.direction;
-  rtp::HeaderRewriter& rewriter = direction.rewriter;
-  if (rewriter.started() && !rtp::SequenceNewer(frame.sequence, rewriter.newest_ingress())) {
-    ++direction.counts.dropped_late;
-    way.meters.dropped_late.Add();
-    rewriter.Lose(frame.octets);
-    return;
-  }
+  const auto number = TakeNumber(way, frame, sound.size());
+  if (!number) return;
   const rtp::Header header{.payload_type = payload_type, .marker = frame.kind == FrameKind::kAudio && frame.marker,
-                           .sequence = rewriter.Forward(frame.sequence), .timestamp = timestamp, .ssrc = direction.ssrc};
+                           .sequence = *number, .timestamp = timestamp, .ssrc = direction.ssrc};
   if (way.to.Unspecified()) {
     ++direction.counts.dropped_no_address;
     way.meters.dropped_no_address.Add();
     return;
   }
-  if (frame.octets != sound.size()) rewriter.Resize(frame.octets, sound.size());
   const std::span<uint8_t> room = way.out.Buffer();
   way.out.Add(way.port, way.to, room.first(rtp::WritePacket(header, sound, room)));
   ++direction.counts.packets_sent;
   way.meters.packets_sent.Add();
+}
+
+std::optional<uint16_t> SecurePath::TakeNumber(const Way& way, const Frame& frame, size_t octets) {
+  rtp::HeaderRewriter& rewriter = way.direction.rewriter;
+  if (frame.made) {
+    if (!rewriter.started() || frame.sequence != rewriter.newest_ingress()) return std::nullopt;  // the caller is back
+    way.meters.tone_packets.Add();
+    return rewriter.PutIn(octets);
+  }
+  if (rewriter.started() && !rtp::SequenceNewer(frame.sequence, rewriter.newest_ingress())) {
+    ++way.direction.counts.dropped_late;
+    way.meters.dropped_late.Add();
+    rewriter.Lose(frame.octets);
+    return std::nullopt;
+  }
+  if (frame.octets != octets) rewriter.Resize(frame.octets, octets);
+  return rewriter.Forward(frame.sequence);
 }
 
 void SecurePath::Flush(const Way& way) {
@@ -286,18 +301,21 @@ void SecurePath::Flush(const Way& way) {
 
 void SecurePath::OnNewSource(const Way& way) {
   size_ = 0;  // of the old source: nothing more leaves
+  made_until_.reset();
   OnLost(way);
   Signal(ToHop::Type::kReopen);
 }
 
-void SecurePath::OnOpened(const Way& way) {
-  Flush(way);
+// Frames behind OpenLeg are answered: those that wait go on waiting.
+void SecurePath::OnOpened() {
+  while (size_ != 0 && At(0).left) PopOldest();
   opened_ = true;
   quiet_ = quiet_since_stop_ = false;
 }
 
 void SecurePath::OnLost(const Way& way) {
   Flush(way);
+  ForgetTone();
   opened_ = false;
   waiting_since_ = way.now;
   quiet_ = quiet_since_stop_ = false;

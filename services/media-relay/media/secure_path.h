@@ -4,6 +4,8 @@
 // late answer is dropped and counted. At most `unanswered_samples` of sound wait for an answer; after `stall` without
 // one the path says so (the hop moves the leg to a second masker). An answer tells that the frames sent before
 // it will not be answered. Lost packets stay lost; a packet whose successor has left is dropped.
+// When the caller's packets stop while a flat tone is owed, the path makes packets of its own until it is whole: by
+// RTP time the tone goes on where it was, by sequence they are put in behind the newest packet.
 // Made before the relay turns secure, so that turning cannot fail for memory. Pure; the shard's thread.
 #pragma once
 
@@ -16,6 +18,7 @@
 #include "services/media-relay/media/comfort_tone.h"
 #include "services/media-relay/media/direction.h"
 #include "services/media-relay/media/hop_link.h"
+#include "services/media-relay/media/recent_sound.h"
 
 namespace flattone::relay {
 
@@ -27,6 +30,7 @@ struct SecureLimits {
   uint32_t unanswered_samples = 480;    // 60 ms
   uint32_t silence_samples = 800;       // comfort begins as silence and becomes the flat tone after 100 ms
   uint32_t settle_samples = 1600;       // a leg that was quiet when stop was asked: masked sound to hear before it opens
+  int64_t tone_wait_ns = 40'000'000;    // without a packet while a flat tone is owed: beyond common jitter, it is finished
 };
 
 class SecurePath {
@@ -48,6 +52,8 @@ class SecurePath {
 
   SecurePath(const Config& config, int64_t now, SpscRing<ToHop>& to_hop);
 
+  // What was heard before: ahead of the first frame.
+  void Tell(const RecentSound& recent) const { recent.Tell(config_.leg, config_.law == dsp::Law::kA, to_hop_); }
   // What the packet caused besides output.
   struct Result {
     std::optional<Due> due;
@@ -59,12 +65,15 @@ class SecurePath {
   void OnNewSource(const Way& way);
   void OnMasked(const Way& way, const FromHop& answer);
   void OnDue(const Way& way, const Due& due);
-  void OnOpened(const Way& way);
+  void OnOpened();
   void OnLost(const Way& way);
   void OnKeyStarted() { quiet_ = false; }
   void OnQuiet() { quiet_ = true; quiet_since_stop_ = true; }
   // Looks for a stall; call every 20 ms or so.
   void Scan(const Way& way);
+  // The next packet of a flat tone whose caller has fallen silent, asked of the masker. Call after Scan() until it
+  // gives nothing.
+  std::optional<Due> FinishTone(const Way& way);
 
   void AskStop();
   void WithdrawStop() { stop_asked_ = false; }
@@ -83,12 +92,14 @@ class SecurePath {
     FrameKind kind = FrameKind::kAudio;
     bool marker = false;
     bool left = false;  // as comfort tone, its answer still to come
+    bool made = false;  // by the path, to finish a tone; `sequence` is that of the newest packet before it
     uint8_t payload_type = 0;
     uint16_t sequence = 0;
     uint16_t samples = 0;
     uint16_t octets = 0;  // of the packet's payload
     uint32_t timestamp = 0;
     uint32_t order = 0;
+    uint32_t pair = 0;  // what its answer names
     int64_t arrived = 0;
   };
   static constexpr size_t kFrames = 32;
@@ -100,9 +111,14 @@ class SecurePath {
   Result Submit(const Way& way, Frame frame, uint32_t event_clock_rate, std::span<const uint8_t> payload);
   bool SendFrame(const Frame& frame, uint32_t event_clock_rate, bool redundant, std::span<const uint8_t> payload);
   bool Late(const Way& way, uint16_t sequence) const;
+  bool OvertakenByTone(const Frame& frame, PayloadKind kind) const;
+  void NoteAnswer(const Way& way, const FromHop& answer);
+  void ForgetTone();
   void ComfortNow(const Way& way, const Frame& frame, obs::Counter& reason);
   void Comfort(const Way& way, const Frame& frame);
   void Leave(const Way& way, const Frame& frame, uint8_t payload_type, uint32_t timestamp, std::span<const uint8_t> sound);
+  // The sequence number to leave with; nothing when the frame's successor has left.
+  std::optional<uint16_t> TakeNumber(const Way& way, const Frame& frame, size_t octets);
   uint32_t Unanswered() const;
   Frame* Oldest() { return size_ == 0 ? nullptr : &frames_[first_]; }
   Frame& At(size_t index) { return frames_[(first_ + index) % kFrames]; }
@@ -122,6 +138,11 @@ class SecurePath {
   bool quiet_since_stop_ = false;
   uint32_t heard_since_stop_ = 0;
   uint32_t comfort_run_ = 0;
+  uint32_t tone_left_ = 0;       // owed, as the newest answer told
+  uint32_t tone_timestamp_ = 0;  // where it goes on
+  int64_t tone_due_ = 0;         // when, should nothing come
+  uint32_t made_ = 0;            // frames made so far
+  std::optional<uint32_t> made_until_;  // RTP time up to which they have left
   uint8_t foreign_payload_type_ = 0xff;  // the other codec that was reported last
 };
 

@@ -98,6 +98,7 @@ void Shard::Secure(uint32_t slot, std::unique_ptr<SecurePath> path, int64_t now,
     by_leg_.erase(call->secure->leg());
   }
   by_leg_[path->leg()] = slot;
+  path->Tell(call->recent);
   call->secure = std::move(path);
 }
 
@@ -160,6 +161,7 @@ void Shard::OnRtp(int64_t now, PortId port, MediaCall& call, const Endpoint& sou
   direction.reception.Packet(now, packet->sequence(), packet->timestamp(), clock_rate == 0 ? 8000 : clock_rate);
 
   const Way way = WayFrom(now, slot, call, sender, out);
+  if (sender == Side::kCaller) call.recent.Keep(kind, packet->timestamp(), clock_rate, packet->payload());
   if (sender == Side::kCaller && call.secure) {
     TakeResult(slot, call, call.secure->OnRtp(way, *packet, payloads), way);
     return;
@@ -183,6 +185,7 @@ void Shard::TakeSource(int64_t now, uint32_t slot, MediaCall& call, Side sender,
     direction.reception.Restart();
   }
   const bool changed = direction.has_ssrc;
+  if (sender == Side::kCaller) call.recent.Forget();
   direction.has_ssrc = true;
   direction.ssrc = packet.ssrc();
   if (changed && sender == Side::kCaller && call.secure) call.secure->OnNewSource(WayFrom(now, slot, call, sender, out));
@@ -257,7 +260,7 @@ void Shard::OnAnswer(int64_t now, FromHop& record, Outbox& out) {
   const Way way = WayFrom(now, slot, call, Side::kCaller, out);
   switch (record.type) {
     case FromHop::Type::kMasked: path.OnMasked(way, record); break;
-    case FromHop::Type::kOpened: path.OnOpened(way); break;
+    case FromHop::Type::kOpened: path.OnOpened(); break;
     case FromHop::Type::kLost:
       path.OnLost(way);
       ++call.masker_changes;
@@ -309,8 +312,10 @@ void Shard::ScanSecure(int64_t now, Outbox& out) {
   for (const auto& [leg, slot] : by_leg_) {
     MediaCall& call = *calls_[slot];
     const bool was_open = call.secure->opened();
-    call.secure->Scan(WayFrom(now, slot, call, Side::kCaller, out));
+    const Way way = WayFrom(now, slot, call, Side::kCaller, out);
+    call.secure->Scan(way);
     if (was_open && !call.secure->opened()) notices_({Notice::Kind::kMaskerLost, slot, leg});
+    while (const auto due = call.secure->FinishTone(way)) TakeResult(slot, call, {.due = due}, way);
   }
 }
 

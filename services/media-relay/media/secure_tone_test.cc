@@ -1,0 +1,188 @@
+// A flat tone whose caller falls silent is finished on a timer.
+#include <algorithm>
+
+#include "libs/rtp/rtcp.h"
+#include "libs/testing/catch.h"
+#include "services/media-relay/media/media_rig.h"
+
+namespace flattone::relay {
+namespace {
+
+using testing::At;
+using testing::MediaRig;
+using testing::Sent;
+
+constexpr int64_t kMs = 1'000'000;
+
+// Three packets of the caller's, masked; the third's answer owes `left` samples of flat tone.
+void SpeakThenOwe(MediaRig& rig, uint32_t left) {
+  rig.Secure();
+  for (uint16_t n = 1; n <= 3; ++n) {
+    rig.FromCaller({.sequence = n});
+    rig.Masked(n, 0x11, 160, 0, true, n == 3 ? left : 0);
+    if (n < 3) rig.Tick(20 * kMs);
+  }
+  rig.Out();
+  rig.Taken();
+}
+std::vector<ToHop> Asked(MediaRig& rig) {
+  std::vector<ToHop> frames;
+  for (const ToHop& record : rig.Taken()) {
+    if (record.type == ToHop::Type::kFrame) frames.push_back(record);
+  }
+  return frames;
+}
+
+TEST_CASE("Silence in mid-tone: after 40 ms the path asks packet by packet until the tone is whole, and no further") {
+  MediaRig rig;
+  SpeakThenOwe(rig, 480);
+  rig.Tick(20 * kMs);
+  CHECK(Asked(rig).empty());  // may be jitter
+  uint32_t left = 480;
+  for (uint32_t i = 0; i < 3; ++i) {
+    rig.Tick(20 * kMs);
+    const auto asked = Asked(rig);
+    REQUIRE(asked.size() == 1);
+    CHECK(asked[0].kind == FrameKind::kComfortNoise);
+    CHECK(asked[0].size == 0);
+    CHECK(asked[0].sequence > 0xffff);
+    CHECK(asked[0].timestamp == 640 + i * 160);
+    left -= 160;
+    rig.Masked(asked[0].sequence, 0x22, 160, asked[0].timestamp, true, left);
+  }
+  const auto out = rig.Out();
+  REQUIRE(out.size() == 3);
+  for (uint16_t i = 0; i < 3; ++i) {
+    CHECK(out[i].Rtp().sequence() == 4 + i);
+    CHECK(out[i].Rtp().timestamp() == 640u + i * 160u);
+    CHECK(out[i].Rtp().ssrc() == 0xcafe);
+    CHECK_FALSE(out[i].Rtp().marker());
+    CHECK(out[i].Rtp().payload()[7] == 0x22);
+  }
+  for (int i = 0; i < 10; ++i) rig.Tick(20 * kMs);
+  CHECK(Asked(rig).empty());
+  CHECK(rig.Out().empty());
+  CHECK(rig.registry.Value("flattone_relay_tone_packets_total") == 3);
+}
+
+TEST_CASE("The caller who comes back goes on behind the tone's packets, without a gap; RTCP tells the same") {
+  MediaRig rig;
+  SpeakThenOwe(rig, 160);
+  rig.Tick(20 * kMs);
+  rig.Tick(20 * kMs);
+  const auto asked = Asked(rig);
+  REQUIRE(asked.size() == 1);
+  rig.Masked(asked[0].sequence, 0x22, 160, asked[0].timestamp);
+  CHECK(rig.Out().at(0).Rtp().sequence() == 4);
+  rig.now += 300 * kMs;
+  rig.FromCaller({.sequence = 4, .marker = true, .timestamp = 4000});
+  rig.Masked(4, 0x11, 160, 4000);
+  const auto out = rig.Out();
+  REQUIRE(out.size() == 1);
+  CHECK(out[0].Rtp().sequence() == 5);
+  CHECK(out[0].Rtp().timestamp() == 4000);
+  CHECK(out[0].Rtp().marker());
+  std::vector<uint8_t> report(28);
+  rtp::WriteSenderReport({.ssrc = 0xcafe, .ntp = 1, .rtp_timestamp = 2, .packet_count = 4, .octet_count = 640}, {}, report);
+  rig.Push(MediaRig::kCallerRtcp, At("192.0.2.10", 4001), report);
+  REQUIRE(rig.sent.size() == 1);
+  const auto compound = rtp::RtcpCompound::Parse(rig.sent[0].bytes);
+  const auto told = rtp::SenderReport::Of(*compound->begin());
+  CHECK(told->packet_count() == 5);
+  CHECK(told->octet_count() == 800);
+}
+
+TEST_CASE("Packets that were only late are dropped and heard; what is newer goes on without a gap") {
+  MediaRig rig;
+  SpeakThenOwe(rig, 160);
+  rig.Tick(20 * kMs);
+  rig.Tick(20 * kMs);
+  const auto asked = Asked(rig);
+  REQUIRE(asked.size() == 1);
+  rig.Masked(asked[0].sequence, 0x22, 160, asked[0].timestamp);
+  rig.Out();
+  rig.FromCaller({.sequence = 4});  // the tone has left in its time
+  const auto heard = Asked(rig);
+  REQUIRE(heard.size() == 1);
+  CHECK(heard[0].redundant);
+  CHECK(rig.Counts().counts[0].dropped_late == 1);
+  rig.FromCaller({.sequence = 5});
+  rig.Masked(5, 0x11);
+  const auto out = rig.Out();
+  REQUIRE(out.size() == 1);
+  CHECK(out[0].Rtp().sequence() == 5);
+  CHECK(out[0].Rtp().timestamp() == 800);
+}
+
+TEST_CASE("A caller who comes back while the tone's packet is asked for takes its place") {
+  MediaRig rig;
+  SpeakThenOwe(rig, 160);
+  rig.Tick(20 * kMs);
+  rig.Tick(20 * kMs);
+  const auto asked = Asked(rig);
+  REQUIRE(asked.size() == 1);
+  rig.FromCaller({.sequence = 4, .timestamp = 4000});
+  rig.Masked(4, 0x11, 160, 4000);
+  rig.Masked(asked[0].sequence, 0x22, 160, asked[0].timestamp);
+  const auto out = rig.Out();
+  REQUIRE(out.size() == 1);
+  CHECK(out[0].Rtp().sequence() == 4);
+  CHECK(out[0].Rtp().payload()[0] == 0x11);
+}
+
+TEST_CASE("A masker that does not answer ends the tone: no packet, no number taken") {
+  MediaRig rig;
+  SpeakThenOwe(rig, 480);
+  for (int i = 0; i < 4; ++i) rig.Tick(20 * kMs);
+  CHECK(Asked(rig).size() == 1);
+  CHECK(rig.Out().empty());
+  rig.FromCaller({.sequence = 4, .timestamp = 4000});
+  rig.Masked(4, 0x11, 160, 4000);
+  const auto out = rig.Out();
+  REQUIRE(out.size() == 1);
+  CHECK(out[0].Rtp().sequence() == 4);
+}
+
+TEST_CASE("No tone owed, no masker, or packets that keep coming: nothing is made") {
+  MediaRig rig;
+  SECTION("nothing owed") {
+    SpeakThenOwe(rig, 0);
+    for (int i = 0; i < 10; ++i) rig.Tick(20 * kMs);
+  }
+  SECTION("masker lost") {
+    SpeakThenOwe(rig, 480);
+    rig.Tell(FromHop::Type::kLost);
+    for (int i = 0; i < 10; ++i) rig.Tick(20 * kMs);
+  }
+  SECTION("packets") {
+    SpeakThenOwe(rig, 480);
+    for (uint16_t n = 4; n < 10; ++n) {
+      rig.Tick(20 * kMs);
+      rig.FromCaller({.sequence = n});
+      rig.Masked(n, 0x11, 160, 0, true, 480);
+    }
+  }
+  const auto asked = Asked(rig);
+  CHECK(std::none_of(asked.begin(), asked.end(), [](const ToHop& r) { return r.sequence > 0xffff; }));
+  CHECK(rig.registry.Value("flattone_relay_tone_packets_total") == 0);
+}
+
+TEST_CASE("With packets of 10 ms two are asked for in each round") {
+  MediaRig rig;
+  rig.Secure();
+  rig.FromCaller({.sequence = 1, .payload = std::vector<uint8_t>(80, 0x55), .timestamp = 80});
+  rig.Masked(1, 0x11, 80, 80, true, 320);
+  rig.Taken();
+  rig.Tick(40 * kMs);
+  auto asked = Asked(rig);
+  REQUIRE(asked.size() == 1);
+  rig.Masked(asked[0].sequence, 0x22, 80, asked[0].timestamp, true, 240);
+  rig.Tick(20 * kMs);
+  asked = Asked(rig);
+  REQUIRE(asked.size() == 2);
+  CHECK(asked[0].timestamp == 240);
+  CHECK(asked[1].timestamp == 320);
+}
+
+}  // namespace
+}  // namespace flattone::relay
