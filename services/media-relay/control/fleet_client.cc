@@ -25,7 +25,7 @@ FleetMeters::FleetMeters(obs::Registry& r)
 
 FleetClient::FleetClient(const FleetOptions& options, std::shared_ptr<grpc::Channel> channel, EdgeDirectory& edges,
                          std::function<Load()> load, const Clock& clock, Random& random, FleetMeters& meters, obs::Logger& log)
-    : options_(options), stub_(session::FleetService::NewStub(channel)), edges_(edges), load_(std::move(load)), clock_(clock),
+    : options_(options), instance_id_(RandomId(random, "run")), stub_(session::FleetService::NewStub(channel)), edges_(edges), load_(std::move(load)), clock_(clock),
       random_(random), meters_(meters), log_(log) {}
 
 FleetClient::~FleetClient() { Stop(absl::ZeroDuration()); }
@@ -115,6 +115,7 @@ bool FleetClient::Renew() {
     request.set_grpc_address(options_.grpc_address);
     for (const std::string& address : options_.media_addresses) request.add_media_addresses(address);
     request.set_state(state);
+    request.set_instance_id(instance_id_);
     fill(*request.mutable_load());
     status = stub_->RegisterRelay(&context, request, &lease);
   }

@@ -57,6 +57,7 @@ class FleetClient {
   bool SendReports();
 
   const FleetOptions options_;
+  const std::string instance_id_;  // tells a restarted relay from one that registers again
   std::unique_ptr<flattone::session::v1::FleetService::Stub> stub_;
   EdgeDirectory& edges_;
   std::function<Load()> load_;

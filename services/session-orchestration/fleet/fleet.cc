@@ -7,6 +7,8 @@
 namespace flattone::session {
 namespace {
 
+constexpr int64_t kRestarted = 0;  // the lease of a relay's former life
+
 using storage::Blob;
 using storage::Transaction;
 
@@ -36,17 +38,34 @@ absl::StatusOr<v1::RelayLease> Fleet::Lease(Transaction& tx, int64_t known_revis
   return lease;
 }
 
+// The calls of a restarted relay's former life get a relay of their own whose time is over: the worker ends them.
+absl::Status Fleet::PartFromFormerLife(Transaction& tx, const v1::RegisterRelayRequest& request) {
+  auto rows = tx.Query("SELECT body FROM relay WHERE id = $1" + tx.ForUpdate(), {request.relay_id()});
+  if (!rows.ok() || rows->empty()) return rows.status();
+  v1::Relay former;
+  former.ParseFromString(rows->front().Bytes("body"));
+  if (former.instance_id().empty() || request.instance_id().empty() || former.instance_id() == request.instance_id()) return absl::OkStatus();
+  const std::string gone = former.relay_id() + "#" + former.instance_id();
+  former.set_relay_id(gone);
+  FT_TRY(tx.Execute("INSERT INTO relay (id, address, lease_until_us, body) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
+                    {gone, former.grpc_address(), kRestarted, Blob{former.SerializeAsString()}}).status());
+  return tx.Execute("UPDATE live_call SET relay_id = $1 WHERE relay_id = $2", {gone, request.relay_id()}).status();
+}
+
 absl::StatusOr<v1::RelayLease> Fleet::Register(const v1::RegisterRelayRequest& request) {
   FT_TRY(CheckRequiredText("relay_id", request.relay_id(), 64));
   FT_TRY(CheckRequiredText("grpc_address", request.grpc_address(), 255));
+  if (request.instance_id().size() > 64) return InvalidField("instance_id", "is too long", "at most 64 bytes");
   v1::Relay relay;
   relay.set_relay_id(request.relay_id());
   relay.set_grpc_address(request.grpc_address());
   *relay.mutable_media_addresses() = request.media_addresses();
   relay.set_state(request.state());
+  relay.set_instance_id(request.instance_id());
   *relay.mutable_load() = request.load();
   v1::RelayLease lease;
   FT_TRY(domain_.Commit([&](Transaction& tx) -> absl::Status {
+    FT_TRY(PartFromFormerLife(tx, request));
     FT_TRY(tx.Execute("INSERT INTO relay (id, address, lease_until_us, body) VALUES ($1, $2, $3, $4) ON CONFLICT (id) DO UPDATE"
                       " SET address = excluded.address, lease_until_us = excluded.lease_until_us, body = excluded.body",
                       {relay.relay_id(), relay.grpc_address(), absl::ToUnixMicros(domain_.clock.Now() + kRelayLease), Blob{relay.SerializeAsString()}}).status());
@@ -151,10 +170,11 @@ absl::Status Fleet::Warn(Transaction& tx, const v1::CallReport& report, std::str
   return Tell(tx, domain_, **session, {"session.warning", "system", std::string(message)});
 }
 
-absl::Status Fleet::DropLost() {
+absl::Status Fleet::DropLost(bool leases_count) {
+  const int64_t before_us = leases_count ? absl::ToUnixMicros(domain_.clock.Now() - kRelayGrace) : kRestarted + 1;
   return domain_.Commit([&](Transaction& tx) -> absl::Status {
     auto relays = tx.Query("SELECT id FROM relay WHERE lease_until_us < $1 ORDER BY id LIMIT 10" + tx.ForUpdateSkipLocked(),
-                           {absl::ToUnixMicros(domain_.clock.Now() - kRelayGrace)});
+                           {before_us});
     if (!relays.ok()) return relays.status();
     for (const storage::Row& relay : *relays) {
       auto calls = tx.Query("SELECT tenant_id, call_reference FROM live_call WHERE relay_id = $1 ORDER BY tenant_id, call_reference LIMIT 200", {relay.Text("id")});

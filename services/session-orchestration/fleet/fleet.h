@@ -22,11 +22,13 @@ class Fleet {
   absl::StatusOr<v1::RelayLease> Renew(const v1::RenewRelayLeaseRequest& request);
   // Each report once, by its id; each in a transaction of its own.
   absl::StatusOr<v1::ReportCallsResponse> Report(const v1::ReportCallsRequest& request);
-  // For the worker: relays whose lease and grace are over, and the sessions of their calls.
-  absl::Status DropLost();
+  // For the worker: the former lives of restarted relays and, where `leases_count`, relays whose lease and grace are
+  // over; with the sessions of their calls.
+  absl::Status DropLost(bool leases_count);
 
  private:
   absl::StatusOr<v1::RelayLease> Lease(storage::Transaction& tx, int64_t known_revision);
+  absl::Status PartFromFormerLife(storage::Transaction& tx, const v1::RegisterRelayRequest& request);
   absl::Status ReportOne(const std::string& relay_id, const v1::CallReport& report);
   absl::Status CallEnded(storage::Transaction& tx, const std::string& tenant_id, const std::string& call_reference, std::string_view why);
   absl::Status ProtectionChanged(storage::Transaction& tx, const v1::CallReport& report);

@@ -39,13 +39,14 @@ class FakeRelays final : public RelayPort {
     if (!stop_error.ok()) return stop_error;
     stopped.push_back(request.capture_id());
     media::v1::StopSecureResponse response;
-    response.set_state(media::v1::SECURE_STATE_STOPPING);
+    response.set_state(stop_state);
     return response;
   }
   std::mutex mutex;
   std::set<std::string> calls;  // "tenant/reference"
   std::vector<std::string> started, stopped;
   absl::Status start_error, stop_error;
+  media::v1::SecureState stop_state = media::v1::SECURE_STATE_STOPPING;
 };
 
 class FakeVault final : public VaultPort {

@@ -166,6 +166,16 @@ absl::Status CaptureService::Lost(const std::string& tenant_id, const std::strin
   });
 }
 
+absl::Status CaptureService::Unprotected(Transaction& tx, const std::string& tenant_id, const std::string& session_id,
+                                         const std::string& capture_id) {
+  auto row = LoadSessionOfTenant(tx, tenant_id, session_id, Lock::kYes);
+  if (!row.ok()) return row.status();
+  if (row->capture_id != capture_id || row->body.protection() != v1::PROTECTION_STOPPING) return absl::OkStatus();
+  row->body.set_protection(v1::PROTECTION_OFF);
+  if (row->state() == SessionState::kEnded) return SaveSession(tx, *row);  // "session.ended" is the last event
+  return Tell(tx, domain_, *row, {"session.protection_changed", "system", {}});
+}
+
 absl::StatusOr<bool> CaptureService::Close(const std::string& tenant_id, const std::string& capture_id) {
   CaptureRow capture;
   FT_TRY(domain_.db.Read([&](Transaction& tx) -> absl::Status {
@@ -175,7 +185,7 @@ absl::StatusOr<bool> CaptureService::Close(const std::string& tenant_id, const s
     return absl::OkStatus();
   }));
   if (capture.phase != "CLOSING") return capture.phase == "CLOSED";
-  bool vault_done = capture.vault_done, relay_done = capture.relay_done;
+  bool vault_done = capture.vault_done, relay_done = capture.relay_done, plain = false;
   if (!relay_done) {
     media::v1::StopSecureRequest stop;
     stop.set_tenant_id(tenant_id);
@@ -184,6 +194,8 @@ absl::StatusOr<bool> CaptureService::Close(const std::string& tenant_id, const s
     auto stopped = domain_.relays.StopSecure(capture.relay_address, stop, {{}, absl::Seconds(2)});
     // A refusal (the call is over, another capture has it) needs no further telling.
     relay_done = stopped.ok() || !IsTransient(stopped.status());
+    // Nothing to wait for: the call was never secured, is plain again, or is over. No report will say so.
+    plain = stopped.ok() ? stopped->state() == media::v1::SECURE_STATE_PLAIN : stopped.status().code() == absl::StatusCode::kNotFound;
   }
   if (!vault_done) {
     vault::v1::CancelCaptureRequest cancel;
@@ -193,6 +205,7 @@ absl::StatusOr<bool> CaptureService::Close(const std::string& tenant_id, const s
     vault_done = cancelled.ok() || !IsTransient(cancelled.status());
   }
   FT_TRY(domain_.Commit([&](Transaction& tx) -> absl::Status {
+    if (plain) FT_TRY(Unprotected(tx, tenant_id, capture.session_id, capture_id));
     auto current = LoadCapture(tx, tenant_id, capture_id, Lock::kYes);
     if (!current.ok()) return current.status();
     current->vault_done = current->vault_done || vault_done;

@@ -42,10 +42,14 @@ class CaptureService {
   using FieldCall = std::function<absl::StatusOr<vault::v1::CaptureStatus>(const CaptureRow&)>;
   absl::StatusOr<Place> FindCall(const Change& change, const std::string& call_reference);
   absl::StatusOr<CaptureRow> Reserve(const Change& change, const std::string& session_id, v1::Session& kept, SessionRow& session);
+  // The captures of this call that are over, but the relay has not been told yet: it takes the next one only then.
+  absl::Status CloseBefore(const CaptureRow& capture);
   absl::Status Secure(const Change& change, CaptureRow& capture, const SessionRow& session, vault::v1::CaptureStatus& first);
   absl::StatusOr<v1::Session> Confirm(const Change& change, const CaptureRow& capture, const vault::v1::CaptureStatus& first);
   absl::StatusOr<v1::Session> Edit(const Change& change, const std::string& session_id, SessionAction action, const FieldCall& call);
   absl::Status ApplyIn(storage::Transaction& tx, SessionRow& session, CaptureRow& capture, const vault::v1::CaptureStatus& status);
+  absl::Status Unprotected(storage::Transaction& tx, const std::string& tenant_id, const std::string& session_id,
+                           const std::string& capture_id);
   absl::Status FailStart(const Change& change, const CaptureRow& capture, const absl::Status& why);
 
   const Domain& domain_;

@@ -61,10 +61,9 @@ absl::StatusOr<v1::Session> CaptureService::Start(const Change& change, const v1
 }
 
 absl::StatusOr<CaptureRow> CaptureService::Reserve(const Change& change, const std::string& session_id, v1::Session& kept, SessionRow& session) {
-  CaptureRow capture, old;
+  CaptureRow capture;
   const absl::Status done = domain_.Commit([&](Transaction& tx) -> absl::Status {
     capture = {};
-    old = {};
     auto was_kept = Kept(tx, domain_, change, kStartLease, kept);
     if (!was_kept.ok()) return was_kept.status();
     if (*was_kept) return absl::OkStatus();
@@ -82,7 +81,6 @@ absl::StatusOr<CaptureRow> CaptureService::Reserve(const Change& change, const s
         row->SetState(SessionState::kCreated);
         row->body.clear_progress();
         FT_TRY(Tell(tx, domain_, *row, {"session.capture_ended", change.actor, "the capture is started anew"}));
-        old = *before;
       }
     }
     capture.id = RandomId(domain_.random, "cap");
@@ -101,12 +99,25 @@ absl::StatusOr<CaptureRow> CaptureService::Reserve(const Change& change, const s
     return absl::OkStatus();
   });
   if (!done.ok()) return done;
-  // The relay knows one capture per call: the old one has to be told to stop before the new one starts.
-  if (!old.id.empty()) {
-    auto closed = Close(old.tenant_id, old.id);
-    (void)closed;  // the worker goes on with it
-  }
   return capture;
+}
+
+absl::Status CaptureService::CloseBefore(const CaptureRow& capture) {
+  std::vector<std::string> ended;
+  FT_TRY(domain_.db.Read([&](Transaction& tx) -> absl::Status {
+    ended.clear();
+    auto rows = tx.Query("SELECT id FROM capture WHERE phase = 'CLOSING' AND tenant_id = $1 AND call_id = $2 AND relay_done = 0 AND id <> $3"
+                         " ORDER BY created_us LIMIT 10",
+                         {capture.tenant_id, capture.call_id, capture.id});
+    if (!rows.ok()) return rows.status();
+    for (const storage::Row& row : *rows) ended.push_back(row.Text("id"));
+    return absl::OkStatus();
+  }));
+  for (const std::string& id : ended) {
+    auto closed = Close(capture.tenant_id, id);
+    (void)closed;  // the worker goes on with it; a relay that does not know refuses the new one
+  }
+  return absl::OkStatus();
 }
 
 absl::StatusOr<CaptureService::Place> CaptureService::FindCall(const Change& change, const std::string& call_reference) {
@@ -162,6 +173,7 @@ absl::Status CaptureService::Secure(const Change& change, CaptureRow& capture, c
   capture.vault_replica = opened->handle().replica_id();
   // Written before the relay is asked: whoever has to undo this start knows where.
   FT_TRY(domain_.db.Write([&](Transaction& tx) { return SaveCapture(tx, capture); }));
+  FT_TRY(CloseBefore(capture));
   media::v1::StartSecureRequest secure;
   secure.set_tenant_id(capture.tenant_id);
   secure.set_call_id(capture.call_id);

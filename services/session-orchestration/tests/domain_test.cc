@@ -249,6 +249,72 @@ TEST_CASE("a call that ends takes its session along; an open payment goes on fir
   CHECK(f.Events(paying).back().type() == "session.ended");
 }
 
+TEST_CASE("the next capture of a call may start at once: the relay is told of the last one's end first") {
+  const Backend backend = GENERATE(from_range(Backends()));
+  CAPTURE(backend);
+  Fixture f(backend);
+  const std::string id = f.Ready();
+  REQUIRE(Must(f.Pay(*f.one, id, f.Next("Pay"))).state() == v1::PAYMENT_STATE_CAPTURED);
+  const std::string first = f.CaptureOf(id);
+  REQUIRE(f.around.relays.stopped.empty());  // the worker has not come round yet
+  CHECK(Must(f.Start(id)).state() == v1::SESSION_STATE_CAPTURING);
+  CHECK(f.around.relays.stopped == std::vector<std::string>{first});
+  CHECK(f.around.relays.started.back() == f.CaptureOf(id));
+  // Another session of the same call, after the first has ended.
+  v1::EndSessionRequest end;
+  end.set_session_id(id);
+  Must(f.two->sessions.End(f.Next("End"), end));
+  const std::string second = f.CaptureOf(id), other = f.Create();
+  CHECK(Must(f.Start(other)).protection() == v1::PROTECTION_ON);
+  CHECK(f.around.relays.stopped == std::vector<std::string>{first, second});
+  CHECK(f.one->worker.CloseCaptures().ok());
+  CHECK(f.around.relays.stopped.size() == 2);
+}
+
+TEST_CASE("a relay that answers plain ends the protection of a start that failed") {
+  const Backend backend = GENERATE(from_range(Backends()));
+  CAPTURE(backend);
+  Fixture f(backend);
+  const std::string id = f.Create();
+  f.around.relays.start_error = Refuse(absl::StatusCode::kUnavailable, "no_masker", "no masker");
+  f.around.relays.stop_state = media::v1::SECURE_STATE_PLAIN;
+  CHECK(!f.Start(id).ok());
+  CHECK(f.Get(id).protection() == v1::PROTECTION_OFF);
+}
+
+TEST_CASE("a relay that comes back as another process has lost its calls; one that registers again has not") {
+  const Backend backend = GENERATE(from_range(Backends()));
+  CAPTURE(backend);
+  Fixture f(backend);
+  v1::RegisterRelayRequest relay;
+  relay.set_relay_id("rly_2");
+  relay.set_grpc_address("relay:7001");
+  relay.set_instance_id("run_a");
+  Must(f.one->fleet.Register(relay));
+  v1::ReportCallsRequest reports;
+  reports.set_relay_id("rly_2");
+  auto* started = reports.add_reports();
+  started->set_report_id("r1");
+  started->set_kind(v1::CALL_REPORT_KIND_STARTED);
+  started->set_tenant_id(f.tenant);
+  started->set_call_reference("call-1");
+  started->set_call_id("call_x");
+  Must(f.one->fleet.Report(reports));
+  const std::string id = f.Create();
+  Must(f.Start(id));
+  Must(f.one->fleet.Register(relay));
+  CHECK(f.two->worker.DropLostRelays().ok());
+  CHECK(f.Get(id).state() == v1::SESSION_STATE_CAPTURING);
+  relay.set_instance_id("run_b");
+  Must(f.one->fleet.Register(relay));
+  CHECK(f.two->worker.DropLostRelays().ok());
+  CHECK(f.Get(id).end_reason() == "hang_up");
+  CHECK(f.Types(id) == "session.created session.capture_started session.ended");
+  v1::RenewRelayLeaseRequest renew;
+  renew.set_relay_id("rly_2");
+  CHECK(f.one->fleet.Renew(renew).ok());  // itself it is there
+}
+
 TEST_CASE("a session ends by itself when its time is over") {
   const Backend backend = GENERATE(from_range(Backends()));
   CAPTURE(backend);

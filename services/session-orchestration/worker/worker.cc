@@ -107,8 +107,7 @@ absl::Status Worker::Sweep() {
 
 absl::Status Worker::DropLostRelays() {
   // After a stop of all orchestrators every lease is over: relays first get the time to renew.
-  if (domain_.clock.Now() < started_ + kRelayLease + kRelayGrace) return absl::OkStatus();
-  return fleet_.DropLost();
+  return fleet_.DropLost(domain_.clock.Now() >= started_ + kRelayLease + kRelayGrace);
 }
 
 JobRunner::JobRunner(obs::Logger& log, obs::Registry& metrics)
