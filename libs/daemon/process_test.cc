@@ -1,5 +1,6 @@
 #include "libs/daemon/process.h"
 
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <fstream>
@@ -137,6 +138,31 @@ TEST_CASE("A process serves, tells its ports, is ready, drains on SIGTERM and ex
   CHECK(process.metrics().Value("flattone_process_resident_bytes") > 1e6);
   std::istringstream log(f.Read("log"));
   for (std::string line; std::getline(log, line);) CHECK_NOTHROW(boost::json::parse(line));
+}
+
+TEST_CASE("A process whose work must be on time goes before others, or says that it may not") {
+  const int before = getpriority(PRIO_PROCESS, 0);
+  for (const int wanted : {0, -3}) {
+    Fixture f;
+    ProcessSpec spec = Vault();
+    spec.nice = -11;
+    Process process(spec);
+    auto arguments = f.Arguments();
+    arguments.insert(arguments.end(), {"--nice", std::to_string(wanted)});
+    REQUIRE_FALSE(Fixture::Start(process, arguments).has_value());
+    const int now = getpriority(PRIO_PROCESS, 0);
+    CHECK(process.metrics().Value("flattone_process_nice") == now);
+    process.log().Flush();
+    const bool said = f.Read("log").find("does not go before other processes") != std::string::npos;
+    CHECK(said == (wanted != 0 && now != wanted));
+    CHECK(now == (wanted == 0 || said ? before : wanted));
+    setpriority(PRIO_PROCESS, 0, before);
+  }
+  Fixture f;
+  Process like_others(Vault());
+  auto arguments = f.Arguments();
+  arguments.insert(arguments.end(), {"--nice", "-3"});
+  CHECK(Fixture::Start(like_others, arguments) == 2);
 }
 
 TEST_CASE("The public listener serves no internal method, the internal one no public method") {
