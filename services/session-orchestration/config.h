@@ -16,6 +16,7 @@ namespace flattone::session {
 struct Config {
   std::string database = "sqlite:session.db";
   int database_sessions = 16;
+  std::string replica_id;
   std::string role = "all";
   std::string vault_address = "127.0.0.1:7003";
   std::string adapter_address = "127.0.0.1:7004";
@@ -34,6 +35,8 @@ struct Config {
     flags.Group("Session orchestration");
     flags.Hidden("database", &database, "sqlite:/path/file.db or postgresql://user:password@host/db");
     flags.Integer("database-sessions", &database_sessions, 2, 200, "connections to the database");
+    flags.Text("replica-id", &replica_id, "name of this replica, its own and the same after a restart: it takes up its leases at once instead of "
+               "waiting until they run out; empty: a new name at each start");
     flags.Choice("role", &role, {"all", "api", "worker"}, "answer the public API, do the background work, or both");
     flags.Address("vault-address", &vault_address, "tokenisation-vault, any replica");
     flags.Address("adapter-address", &adapter_address, "gateway-adapter");
@@ -49,7 +52,7 @@ struct Config {
     flags.Switch("allow-test-gates", &allow_test_gates, "let --test-gates hold this process at named points");
     flags.Text("test-gates", &test_gates, 
                "directory of hold points (only with --allow-test-gates): capture_reserved, capture_secured, payment_committed, card_tokenised, "
-               "operation_committed, outcome_read, event_committed_webhook_not_sent, webhook_sent_not_marked");
+               "operation_committed, event_numbered, outcome_read, event_committed_webhook_not_sent, webhook_sent_not_marked");
   }
 
   // INVALID_ARGUMENT when gates are named but not allowed.

@@ -72,11 +72,11 @@ int Main(int argc, char** argv) {
   auto vault = MakeGrpcVault(dial("tokenisation-vault"), config.vault_address, process.random());
   auto gateway = MakeGrpcGateway(dial("gateway-adapter"), config.adapter_address, process.random());
   const Domain domain{**db, process.clock(), process.random(), *relays, *vault, *gateway, hub, **gates,
-                      RandomId(process.random(), "orc"), config.session_timeout};
+                      config.replica_id.empty() ? RandomId(process.random(), "orc") : config.replica_id, config.session_timeout};
 
   PaymentMeters meters(process.metrics());
   SessionService sessions(domain);
-  PaymentService payments(domain, meters);
+  PaymentService payments(domain, meters, process.log());
   Watcher* watching = nullptr;
   CaptureService captures(domain, [&](const CaptureRow& capture) { if (watching != nullptr) watching->Follow(capture); });
   Watcher watcher(domain, captures, process.log(), 4, 2000);

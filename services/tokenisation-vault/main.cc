@@ -14,7 +14,6 @@
 #include "libs/secret/arena.h"
 #include "libs/secret/hardening.h"
 #include "libs/storage/canary.h"
-#include "libs/storage/canary.h"
 #include "services/tokenisation-vault/config.h"
 #include "services/tokenisation-vault/grpc/admin_grpc.h"
 #include "services/tokenisation-vault/grpc/capture_grpc.h"
@@ -104,13 +103,11 @@ int main(int argc, char** argv) {
   if (auto status = storage::PlantCanary(**database, process.canary()); !status.ok()) return Fail(process, status);
   if (config.verify_audit) return PrintAuditVerdict((*vault)->audit());
 
-  if (auto status = storage::PlantCanary(**database, process.canary()); !status.ok()) return Fail(process, status);
-
   std::atomic<bool> accepting{false};
   Random& random = process.random();
-  CaptureGrpcService captures((*vault)->captures(), (*vault)->codes(), random, accepting);
-  KeyIntakeGrpcService intake((*vault)->captures(), random);
-  CardReleaseGrpcService release((*vault)->cards(), random);
+  CaptureGrpcService captures((*vault)->captures(), (*vault)->codes(), random, process.log(), accepting);
+  KeyIntakeGrpcService intake((*vault)->captures(), random, process.log());
+  CardReleaseGrpcService release((*vault)->cards(), random, process.log());
   AdminGrpcService admin((*vault)->cards(), (*vault)->codes(), (*vault)->tokens(), (*vault)->keyring(), (*vault)->audit(), random);
   process.Add<v1::CaptureService>(&captures);
   process.Add<v1::KeyIntakeService>(&intake);

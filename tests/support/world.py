@@ -12,6 +12,7 @@ import itertools
 import json
 import pathlib
 import random
+import subprocess
 import time
 import urllib.request
 
@@ -60,6 +61,17 @@ class Call(PlainCall):
     def typing(self):
         """A command is still being carried out."""
         return self._answers.empty()
+
+    def let_go(self):
+        if not self._process.stdin.closed:
+            self._process.stdin.close()
+
+    def kill(self, seconds=0):
+        """Ends it, after giving it this long to end by itself."""
+        try:
+            self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            super().kill()
 
     def type_card(self, card, fields=3, pause=0.5):
         """The card's fields one after the other, each ended by '#' (which is ignored where the length ends it)."""
@@ -131,7 +143,9 @@ class World:
 
     def __exit__(self, *_):
         for call in self.calls:
-            call.kill()
+            call.let_go()  # hung up, since a relay that is told to end waits for its calls
+        for call in self.calls:
+            call.kill(seconds=5)
         self.receiver.close()
         self.fleet.down()
 
@@ -226,11 +240,11 @@ class World:
             return now if now["state"] in wanted else None
         return eventually(look, seconds, f"payment in {sorted(wanted)}")
 
-    def tenant_events(self):
+    def tenant_events(self, api=None):
         """Every event of the tenant so far, by GET, in order."""
         events, after = [], 0
         while True:
-            page = self.api.get(f"/v1/events?after={after}&page_size=200")
+            page = (api or self.api).get(f"/v1/events?after={after}&page_size=200")
             if not page.get("events"):
                 return events
             events += page["events"]

@@ -8,6 +8,8 @@
 #include <cstdint>
 #include <string>
 
+#include "libs/obs/trace.h"
+
 namespace flattone::gateway {
 
 enum class Mode : int { kTest = 1, kLive = 2 };
@@ -73,11 +75,15 @@ struct Attempt {
   int64_t ask_at_us = 0;   // when the PSP is asked next
   int asked = 0;           // how often it was
 
+  // W3C trace of the call that asked for it: what is said and sent about the attempt later, by whichever process, goes under it.
+  std::string traceparent;
+
   // What the vault still has to be told: 0 nothing, 1 wipe the security code, 2 destroy the number too.
   int wipe = 0;
 };
 
 inline bool Live(const Attempt& a) { return a.state == State::kSending || a.state == State::kUnknown; }
+inline obs::TraceContext TraceOf(const Attempt& a) { return obs::TraceContext::Parse(a.traceparent).value_or(obs::TraceContext()); }
 inline bool Approved(const Attempt& a) { return a.state == State::kAnswered && a.answer == Answer::kApproved; }
 
 }  // namespace flattone::gateway

@@ -82,6 +82,7 @@ absl::Status Ledger::Fill(Transaction& tx, const NewAttempt& wanted, const Payme
   a.operation_id = wanted.operation_id;
   a.operation = wanted.operation;
   a.owner = owner_;
+  a.traceparent = wanted.traceparent;
   a.created_us = a.updated_us = NowMicros();
   if (wanted.operation == Operation::kAuthorise) {
     a.mode = wanted.mode;

@@ -39,6 +39,7 @@ struct NewAttempt {
   std::string order_reference;
   std::string token_id;
   std::string vault_address;
+  std::string traceparent;   // of the call that asks
   bool automatic = false;  // the void or refund that void-if-approved asked for, under the mark's operation_id
 };
 

@@ -130,7 +130,7 @@ TEST_CASE("The index alone keeps a second live attempt out") {
                ? tx.Execute("INSERT INTO attempt SELECT 'att_2', tenant_id, payment_id, 'y', operation, amount_minor, currency, mode, "
                             "capture_now, order_reference, 4, answer, instruction, captured, void_if_approved, void_operation_id, version, "
                             "psp, account_id, 'other-key', psp_reference, target_reference, refunded_before_minor, authorisation_code, raw_code, owner, epoch, "
-                            "token_id, vault_address, brand, last_four, created_us, updated_us, unknown_us, ask_at_us, asked, wipe FROM attempt").status()
+                            "token_id, vault_address, brand, last_four, created_us, updated_us, unknown_us, ask_at_us, asked, wipe, traceparent FROM attempt").status()
                : absl::InternalError("update");
   });
   CHECK(absl::IsAlreadyExists(status));

@@ -13,7 +13,7 @@ const std::vector<std::string>& Names() {
       "void_if_approved", "void_operation_id", "version", "psp", "account_id", "idempotency_key",
       "psp_reference", "target_reference", "refunded_before_minor", "authorisation_code", "raw_code", "owner", "epoch", "token_id",
       "vault_address", "brand", "last_four", "created_us", "updated_us", "unknown_us", "ask_at_us", "asked",
-      "wipe"};
+      "wipe", "traceparent"};
   return names;
 }
 
@@ -50,7 +50,7 @@ std::vector<storage::Value> ValuesOf(const Attempt& a) {
       a.void_operation_id, static_cast<int64_t>(a.version), a.psp, a.account_id, a.idempotency_key,
       a.psp_reference, a.target_reference, a.refunded_before_minor, a.authorisation_code, a.raw_code, a.owner, a.epoch, a.token_id,
       a.vault_address, a.brand, a.last_four, a.created_us, a.updated_us, a.unknown_us, a.ask_at_us, a.asked,
-      a.wipe};
+      a.wipe, a.traceparent};
 }
 
 Attempt AttemptOf(const storage::Row& row) {
@@ -92,6 +92,7 @@ Attempt AttemptOf(const storage::Row& row) {
   a.ask_at_us = row.Int("ask_at_us");
   a.asked = static_cast<int>(row.Int("asked"));
   a.wipe = static_cast<int>(row.Int("wipe"));
+  a.traceparent = row.Text("traceparent");
   return a;
 }
 

@@ -102,14 +102,14 @@ Attempt Runner::Run(Attempt attempt, const StartOptions& options) {
   const Event event = Send(attempt, options, taken_over);
   if (taken_over) {
     p_.meters.taken_over.Add();
-    p_.log.Warn(options.trace, "attempt was taken over before it was sent", {{"attempt", attempt.attempt_id}});
+    p_.log.Warn(TraceOf(attempt), "attempt was taken over before it was sent", {{"attempt", attempt.attempt_id}});
     auto now = p_.ledger.Find(attempt.tenant_id, attempt.attempt_id);
     return now.ok() ? std::move(*now) : attempt;
   }
   if (event.kind == EventKind::kAnswered && attempt.operation == Operation::kAuthorise) WipeCard(attempt, event);
   p_.gates.Reach("answer_not_committed");
-  Attempt after = Commit(attempt, event, options.trace);
-  p_.log.Info(options.trace, "attempt ended",
+  Attempt after = Commit(attempt, event);
+  p_.log.Info(TraceOf(after), "attempt ended",
               {{"attempt", after.attempt_id}, {"payment", after.payment_id}, {"operation", OperationName(after.operation)},
                {"psp", after.psp}, {"outcome", OutcomeName(after)}, {"code", after.raw_code}});
   p_.gates.Reach("orchestrator_not_told");
@@ -154,7 +154,7 @@ void Runner::WipeCard(Attempt& attempt, const Event& event) {
   p_.meters.wipes_failed.Add();
 }
 
-Attempt Runner::Commit(const Attempt& attempt, const Event& event, const obs::TraceContext& trace) {
+Attempt Runner::Commit(const Attempt& attempt, const Event& event) {
   const auto with = [&attempt](storage::Transaction&, Attempt& row) {
     row.brand = attempt.brand;
     row.last_four = attempt.last_four;
@@ -175,7 +175,7 @@ Attempt Runner::Commit(const Attempt& attempt, const Event& event, const obs::Tr
     std::this_thread::sleep_for(std::chrono::milliseconds(500));
   }
   // Somebody else decided meanwhile (a fence, an operator): what stands in the ledger counts.
-  p_.log.Warn(trace, "outcome was not stored", {{"attempt", attempt.attempt_id}, {"why", status}});
+  p_.log.Warn(TraceOf(attempt), "outcome was not stored", {{"attempt", attempt.attempt_id}, {"why", status}});
   auto now = p_.ledger.Find(attempt.tenant_id, attempt.attempt_id);
   return now.ok() ? std::move(*now) : attempt;
 }

@@ -18,7 +18,6 @@
 #include "absl/time/time.h"
 #include "libs/base/gate.h"
 #include "libs/obs/log.h"
-#include "libs/obs/trace.h"
 #include "services/gateway-adapter/account/accounts.h"
 #include "services/gateway-adapter/attempt/ledger.h"
 #include "services/gateway-adapter/attempt/meters.h"
@@ -33,7 +32,6 @@ using Psps = std::map<std::string, std::unique_ptr<PspAdapter>>;
 struct StartOptions {
   bool security_code_required = false;
   absl::Duration wait = absl::InfiniteDuration();
-  obs::TraceContext trace;
 };
 
 class Runner {
@@ -69,7 +67,7 @@ class Runner {
   Attempt Run(Attempt attempt, const StartOptions& options);
   Event Send(Attempt& attempt, const StartOptions& options, bool& taken_over);
   void WipeCard(Attempt& attempt, const Event& event);
-  Attempt Commit(const Attempt& attempt, const Event& event, const obs::TraceContext& trace);
+  Attempt Commit(const Attempt& attempt, const Event& event);
 
   const Parts p_;
   const int max_in_flight_;

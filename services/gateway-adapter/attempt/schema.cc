@@ -42,6 +42,7 @@ std::span<const storage::Migration> Migrations() {
             PRIMARY KEY (tenant_id, version));
           CREATE TABLE admin_record (sequence BIGINT PRIMARY KEY, time_us BIGINT NOT NULL, actor TEXT NOT NULL,
             action TEXT NOT NULL, tenant_id TEXT NOT NULL, object TEXT NOT NULL, reason TEXT NOT NULL))"},
+      {"trace of the call that asked", "ALTER TABLE attempt ADD COLUMN traceparent TEXT NOT NULL DEFAULT ''"},
   };
   return migrations;
 }

@@ -12,13 +12,13 @@
 namespace flattone::gateway {
 
 // The caller's time bounds only how long it waits: the attempt goes on without it.
-grpc::Status PaymentGrpcService::Start(grpc::ServerContext* context, const absl::StatusOr<NewAttempt>& wanted, StartOptions options,
+grpc::Status PaymentGrpcService::Start(grpc::ServerContext* context, absl::StatusOr<NewAttempt> wanted, StartOptions options,
                                        v1::Attempt* response) {
   if (!wanted.ok()) return rpc::ToGrpc(wanted.status(), context);
   const rpc::CallInfo call = rpc::InfoOf(*context, p_.random);
   const absl::Duration left = call.deadline - p_.clock.Now() - absl::Milliseconds(50);  // so that PENDING still arrives
   options.wait = std::max(absl::ZeroDuration(), std::min(options.wait, left));
-  options.trace = call.trace;
+  wanted->traceparent = call.trace.Traceparent();
   auto attempt = p_.runner.Start(*wanted, options);
   if (!attempt.ok()) return rpc::ToGrpc(attempt.status(), context);
   ToProto(*attempt, response);

@@ -28,7 +28,7 @@ class PaymentGrpcService final : public v1::PaymentGatewayService::Service {
   grpc::Status ListOutcomes(grpc::ServerContext* context, const v1::ListOutcomesRequest* request, v1::ListOutcomesResponse* response) override;
 
  private:
-  grpc::Status Start(grpc::ServerContext* context, const absl::StatusOr<NewAttempt>& wanted, StartOptions options, v1::Attempt* response);
+  grpc::Status Start(grpc::ServerContext* context, absl::StatusOr<NewAttempt> wanted, StartOptions options, v1::Attempt* response);
 
   const Parts p_;
 };

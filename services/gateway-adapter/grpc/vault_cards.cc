@@ -40,7 +40,7 @@ absl::StatusOr<OpenedCard> VaultCards::Open(const Attempt& attempt, bool securit
   request.set_security_code_required(security_code_required);
   vault::v1::OpenCardResponse response;
   grpc::ClientContext context;
-  rpc::Prepare(context, {.trace = obs::TraceContext::New(random_), .timeout = kTimeOut});
+  rpc::Prepare(context, {.trace = TraceOf(attempt).Child(random_), .timeout = kTimeOut});
   const grpc::Status status = vault::v1::CardReleaseService::NewStub(ChannelOf(attempt))->OpenCard(&context, request, &response);
   if (!status.ok()) return rpc::FromGrpc(status);
   auto card = crypto::OpenCard(key_, {attempt.tenant_id, attempt.token_id, attempt.attempt_id}, response.sealed_card());
@@ -56,7 +56,7 @@ absl::Status VaultCards::Wipe(const Attempt& attempt, bool destroy) {
   request.set_destroy_card(destroy);
   vault::v1::WipeResponse response;
   grpc::ClientContext context;
-  rpc::Prepare(context, {.trace = obs::TraceContext::New(random_), .timeout = kTimeOut});
+  rpc::Prepare(context, {.trace = TraceOf(attempt).Child(random_), .timeout = kTimeOut});
   return rpc::FromGrpc(vault::v1::CardReleaseService::NewStub(ChannelOf(attempt))->Wipe(&context, request, &response));
 }
 

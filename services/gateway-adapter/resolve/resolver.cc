@@ -63,7 +63,7 @@ void Resolver::AskOne(const Attempt& attempt) {
   if (!after.ok()) return;  // answered or decided meanwhile; or the database is away, then the hold runs out
   if (!learned) return;
   p_.meters.Ended(*after);
-  p_.log.Info("unknown outcome resolved", {{"attempt", after->attempt_id}, {"payment", after->payment_id},
+  p_.log.Info(TraceOf(*after), "unknown outcome resolved", {{"attempt", after->attempt_id}, {"payment", after->payment_id},
                                            {"operation", OperationName(after->operation)}, {"outcome", OutcomeName(*after)},
                                            {"questions", after->asked + 1}});
 }
@@ -97,11 +97,12 @@ void Resolver::VoidMarked() {
     wanted.operation = attempt.captured ? Operation::kRefund : Operation::kVoid;
     wanted.tenant_id = attempt.tenant_id;
     wanted.payment_id = attempt.payment_id;
+    wanted.traceparent = attempt.traceparent;
     wanted.automatic = true;
     wanted.operation_id = attempt.void_operation_id.empty() ? "void-" + attempt.attempt_id : attempt.void_operation_id;
     if (failed > 0) absl::StrAppend(&wanted.operation_id, ":", failed + 1);
     auto started = runner_.Start(wanted, {.wait = absl::ZeroDuration()});
-    if (!started.ok()) p_.log.Warn("void-if-approved could not be started", {{"attempt", attempt.attempt_id}, {"why", started.status()}});
+    if (!started.ok()) p_.log.Warn(TraceOf(attempt), "void-if-approved could not be started", {{"attempt", attempt.attempt_id}, {"why", started.status()}});
   }
 }
 

@@ -86,7 +86,7 @@ std::string StateAfter(const Attempt& attempt) {
 
 }  // namespace
 
-absl::Status PaymentService::Drive(const std::string& tenant_id, const std::string& operation_id, absl::Duration wait, const std::string& traceparent) {
+absl::Status PaymentService::Drive(const std::string& tenant_id, const std::string& operation_id, absl::Duration wait) {
   OperationRow operation;
   PaymentRow payment;
   // A try is committed before anything leaves: a cancel that sees no try knows that nothing was sent.
@@ -106,20 +106,33 @@ absl::Status PaymentService::Drive(const std::string& tenant_id, const std::stri
   }));
   if (!Live(operation)) return absl::OkStatus();
   if (operation.kind == gateway::v1::OPERATION_AUTHORISE && operation.token_id.empty()) {
-    const absl::Status tokenised = Tokenise(payment, operation, traceparent);
-    if (!tokenised.ok()) return IsTransient(tokenised) ? tokenised : Fail(operation, tokenised);
+    const absl::Status tokenised = Tokenise(payment, operation);
+    if (!tokenised.ok()) return IsTransient(tokenised) ? TryAgainSoon(operation, tokenised) : Fail(operation, tokenised);
     if (payment.body.purpose() == v1::PURPOSE_TOKENISE) return absl::OkStatus();
   }
-  auto attempt = Send(payment, operation, wait, traceparent);
+  auto attempt = Send(payment, operation, wait);
   if (attempt.ok()) return Apply(*attempt, 0);
   const auto detail = DetailOf(attempt.status());
   const bool busy = detail.has_value() && detail->code == "attempt_live";
-  if (busy || IsTransient(attempt.status())) return absl::UnavailableError("the adapter has not taken it yet; the worker tries again");
+  if (busy || IsTransient(attempt.status())) {
+    return TryAgainSoon(operation, absl::UnavailableError("the adapter has not taken it yet; the worker tries again"));
+  }
   const absl::Status failed = Fail(operation, attempt.status());
   return failed.ok() && operation.kind != gateway::v1::OPERATION_AUTHORISE ? attempt.status() : failed;
 }
 
-absl::Status PaymentService::Tokenise(const PaymentRow& payment, OperationRow& operation, const std::string& traceparent) {
+// The neighbour was not there, so nobody waits out the time that it was given to answer.
+absl::Status PaymentService::TryAgainSoon(const OperationRow& operation, const absl::Status& why) {
+  const int64_t next_us = domain_.NowUs() + Backoff(operation.tries);
+  const absl::Status moved = domain_.db.Write([&](Transaction& tx) {
+    return tx.Execute("UPDATE operation SET next_try_us = $1 WHERE id = $2 AND tenant_id = $3 AND tries = $4 AND next_try_us > $5",
+                      {next_us, operation.id, operation.tenant_id, operation.tries, next_us}).status();
+  });
+  (void)moved;  // with the database away it is the later time that counts
+  return why;
+}
+
+absl::Status PaymentService::Tokenise(const PaymentRow& payment, OperationRow& operation) {
   CaptureRow capture;
   FT_TRY(domain_.db.Read([&](Transaction& tx) -> absl::Status {
     auto loaded = LoadCapture(tx, payment.tenant_id, payment.capture_id, Lock::kNo);
@@ -132,7 +145,7 @@ absl::Status PaymentService::Tokenise(const PaymentRow& payment, OperationRow& o
   request.set_capture_id(payment.capture_id);
   const bool keep = payment.body.purpose() == v1::PURPOSE_TOKENISE;
   request.set_purpose(keep ? vault::v1::TOKEN_PURPOSE_TOKENISE : vault::v1::TOKEN_PURPOSE_PAYMENT);
-  auto token = domain_.vault.Tokenise(capture.vault_address, request, {traceparent, absl::Seconds(5)});
+  auto token = domain_.vault.Tokenise(capture.vault_address, request, {operation.traceparent, absl::Seconds(5)});
   if (!token.ok()) {
     // The replica that held the card is gone for good: after some tries no longer a matter of patience.
     const bool gone = token.status().code() == absl::StatusCode::kUnavailable && operation.tries >= 5;
@@ -171,8 +184,8 @@ absl::Status PaymentService::Tokenise(const PaymentRow& payment, OperationRow& o
   return absl::OkStatus();
 }
 
-absl::StatusOr<Attempt> PaymentService::Send(const PaymentRow& payment, const OperationRow& operation, absl::Duration wait, const std::string& traceparent) {
-  const CallMeta meta{traceparent, wait + absl::Seconds(5)};
+absl::StatusOr<Attempt> PaymentService::Send(const PaymentRow& payment, const OperationRow& operation, absl::Duration wait) {
+  const CallMeta meta{operation.traceparent, wait + absl::Seconds(5)};
   switch (operation.kind) {
     case gateway::v1::OPERATION_AUTHORISE: {
       gateway::v1::AuthoriseRequest request;
@@ -253,14 +266,21 @@ absl::Status PaymentService::Fail(const OperationRow& operation, const absl::Sta
 }
 
 absl::Status PaymentService::Apply(const Attempt& attempt, int64_t position) {
-  return domain_.Commit([&](Transaction& tx) -> absl::Status {
-    FT_TRY(ApplyIn(tx, attempt));
+  Applied applied;
+  FT_TRY(domain_.Commit([&](Transaction& tx) -> absl::Status {
+    applied = {};
+    FT_TRY(ApplyIn(tx, attempt, applied));
     if (position == 0) return absl::OkStatus();
     return tx.Execute("UPDATE counter SET value = $1 WHERE name = 'outcomes_position' AND value < $2", {position, position}).status();
-  });
+  }));
+  if (!applied.state.empty()) {
+    log_.Info(obs::TraceContext::Parse(applied.traceparent).value_or(obs::TraceContext()), "payment reported",
+              {{"payment", attempt.payment_id()}, {"operation", attempt.operation_id()}, {"attempt", attempt.attempt_id()}, {"state", applied.state}});
+  }
+  return absl::OkStatus();
 }
 
-absl::Status PaymentService::ApplyIn(Transaction& tx, const Attempt& attempt) {
+absl::Status PaymentService::ApplyIn(Transaction& tx, const Attempt& attempt, Applied& applied) {
   auto payment = LoadPaymentOfTenant(tx, attempt.tenant_id(), attempt.payment_id(), Lock::kNo);
   if (payment.status().code() == absl::StatusCode::kNotFound) {
     meters_.contradictions.Add();  // not ours: never a reason to stop reading the outbox
@@ -300,6 +320,7 @@ absl::Status PaymentService::ApplyIn(Transaction& tx, const Attempt& attempt) {
   if (*report == PaymentAction::kReportCaptured) payment->body.set_captured_minor(amount);
   if (*report == PaymentAction::kReportRefunded) payment->body.set_refunded_minor(payment->body.refunded_minor() + amount);
   FT_TRY(Move(tx, *session, *payment, *report, {}));
+  applied = {operation->traceparent, std::string(NameOf(payment->state()))};
   const PaymentState state = payment->state();
   const bool nothing_to_void = !IsOpen(state) && state != PaymentState::kAuthorised && state != PaymentState::kCaptured;
   if (!nothing_to_void) return absl::OkStatus();

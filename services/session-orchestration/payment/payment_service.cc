@@ -51,7 +51,7 @@ absl::StatusOr<v1::Payment> PaymentService::Pay(const Change& change, const v1::
   const absl::Time until = domain_.clock.Now() + absl::Seconds(wait_seconds);
   if (!operation.id.empty()) {
     domain_.gates.Reach("payment_committed");
-    const absl::Status driven = Drive(operation.tenant_id, operation.id, absl::Seconds(wait_seconds), change.traceparent);
+    const absl::Status driven = Drive(operation.tenant_id, operation.id, absl::Seconds(wait_seconds));
     (void)driven;  // the payment stands; the worker goes on
   }
   auto answer = Await(change, payment_id, until);
@@ -96,6 +96,7 @@ absl::StatusOr<OperationRow> PaymentService::NewPayment(Transaction& tx, const C
   operation.amount_minor = intent.amount().amount_minor();
   operation.state = "ASKED";
   operation.actor = change.actor;
+  operation.traceparent = change.traceparent;
   operation.created_us = payment.created_us;
   operation.next_try_us = absl::ToUnixMicros(domain_.clock.Now() + kDriveHeadStart);
   FT_TRY(InsertOperation(tx, operation));
@@ -157,6 +158,7 @@ absl::StatusOr<v1::Payment> PaymentService::AskLater(const Change& change, const
     operation.amount_minor = *sum;
     operation.state = "ASKED";
     operation.actor = change.actor;
+    operation.traceparent = change.traceparent;
     operation.created_us = domain_.NowUs();
     operation.next_try_us = absl::ToUnixMicros(domain_.clock.Now() + kDriveHeadStart);
     return InsertOperation(tx, operation);
@@ -164,7 +166,7 @@ absl::StatusOr<v1::Payment> PaymentService::AskLater(const Change& change, const
   if (was_kept) return kept;
   if (!operation.id.empty()) {
     domain_.gates.Reach("operation_committed");
-    const absl::Status driven = Drive(operation.tenant_id, operation.id, absl::Seconds(20), change.traceparent);
+    const absl::Status driven = Drive(operation.tenant_id, operation.id, absl::Seconds(20));
     if (!driven.ok() && !IsTransient(driven)) return GiveUp(domain_, change, driven);
   }
   auto answer = Await(change, payment_id, domain_.clock.Now());

@@ -10,6 +10,7 @@
 
 #include "absl/status/statusor.h"
 #include "flattone/session/v1/session.pb.h"
+#include "libs/obs/log.h"
 #include "libs/obs/metrics.h"
 #include "services/session-orchestration/session/context.h"
 #include "services/session-orchestration/store/rows.h"
@@ -26,7 +27,7 @@ struct PaymentMeters {
 
 class PaymentService {
  public:
-  PaymentService(const Domain& domain, PaymentMeters& meters) : domain_(domain), meters_(meters) {}
+  PaymentService(const Domain& domain, PaymentMeters& meters, obs::Logger& log) : domain_(domain), meters_(meters), log_(log) {}
 
   absl::StatusOr<v1::Payment> Pay(const Change& change, const v1::PayRequest& request);
   absl::StatusOr<v1::Payment> Capture(const Change& change, const v1::CapturePaymentRequest& request);
@@ -36,7 +37,7 @@ class PaymentService {
   absl::StatusOr<v1::ListPaymentsResponse> List(const World& world, const v1::ListPaymentsRequest& request);
 
   // One try to move an operation on; `wait` is how long the adapter may wait for the PSP. Any thread, any replica.
-  absl::Status Drive(const std::string& tenant_id, const std::string& operation_id, absl::Duration wait, const std::string& traceparent);
+  absl::Status Drive(const std::string& tenant_id, const std::string& operation_id, absl::Duration wait);
   // A report of the adapter. `position`: of its outbox (0: a reply); stored with the change, so that the cursor
   // never runs ahead of what was applied.
   absl::Status Apply(const gateway::v1::Attempt& attempt, int64_t position);
@@ -47,14 +48,20 @@ class PaymentService {
   absl::StatusOr<v1::Payment> AskLater(const Change& change, const std::string& payment_id, PaymentAction action, int kind, const Ask& amount);
   absl::StatusOr<v1::Payment> Await(const Change& change, const std::string& payment_id, absl::Time until);
   absl::StatusOr<v1::Payment> Keep(const Change& change, const v1::Payment& answer);
-  absl::Status Tokenise(const PaymentRow& payment, OperationRow& operation, const std::string& traceparent);
-  absl::StatusOr<gateway::v1::Attempt> Send(const PaymentRow& payment, const OperationRow& operation, absl::Duration wait, const std::string& traceparent);
+  absl::Status Tokenise(const PaymentRow& payment, OperationRow& operation);
+  absl::StatusOr<gateway::v1::Attempt> Send(const PaymentRow& payment, const OperationRow& operation, absl::Duration wait);
+  absl::Status TryAgainSoon(const OperationRow& operation, const absl::Status& why);
   absl::Status Fail(const OperationRow& operation, const absl::Status& why);
-  absl::Status ApplyIn(storage::Transaction& tx, const gateway::v1::Attempt& attempt);
+  // What a report changed, for the log: nothing when it told nothing new.
+  struct Applied {
+    std::string traceparent, state;
+  };
+  absl::Status ApplyIn(storage::Transaction& tx, const gateway::v1::Attempt& attempt, Applied& applied);
   absl::Status Move(storage::Transaction& tx, SessionRow& session, PaymentRow& payment, PaymentAction action, const std::string& message);
 
   const Domain& domain_;
   PaymentMeters& meters_;
+  obs::Logger& log_;
 };
 
 }  // namespace flattone::session

@@ -104,12 +104,19 @@ CREATE UNIQUE INDEX webhook_delivery_sequence ON webhook_delivery (endpoint_id, 
 CREATE INDEX webhook_delivery_due ON webhook_delivery (next_attempt_us) WHERE state = 1;
 )";
 
+// Under which trace a worker goes on with what somebody asked for.
+constexpr char kTraces[] = R"(
+ALTER TABLE operation ADD COLUMN traceparent TEXT NOT NULL DEFAULT '';
+ALTER TABLE capture ADD COLUMN traceparent TEXT NOT NULL DEFAULT '';
+)";
+
 }  // namespace
 
 const std::vector<storage::Migration>& Migrations() {
   static const auto* const migrations = new std::vector<storage::Migration>{
       {"tenants, keys, edges", kTenants}, {"relays and calls", kFleet},       {"sessions and payments", kSessions},
       {"events and answers", kEvents},    {"webhook endpoints and deliveries", kWebhooks},
+      {"traces of operations and captures", kTraces},
   };
   return *migrations;
 }

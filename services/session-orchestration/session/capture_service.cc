@@ -191,7 +191,7 @@ absl::StatusOr<bool> CaptureService::Close(const std::string& tenant_id, const s
     stop.set_tenant_id(tenant_id);
     stop.set_call_id(capture.call_id);
     stop.set_capture_id(capture_id);
-    auto stopped = domain_.relays.StopSecure(capture.relay_address, stop, {{}, absl::Seconds(2)});
+    auto stopped = domain_.relays.StopSecure(capture.relay_address, stop, {capture.traceparent, absl::Seconds(2)});
     // A refusal (the call is over, another capture has it) needs no further telling.
     relay_done = stopped.ok() || !IsTransient(stopped.status());
     // Nothing to wait for: the call was never secured, is plain again, or is over. No report will say so.
@@ -201,7 +201,7 @@ absl::StatusOr<bool> CaptureService::Close(const std::string& tenant_id, const s
     vault::v1::CancelCaptureRequest cancel;
     cancel.set_tenant_id(tenant_id);
     cancel.set_capture_id(capture_id);
-    auto cancelled = domain_.vault.CancelCapture(capture.vault_address, cancel, {{}, absl::Seconds(2)});
+    auto cancelled = domain_.vault.CancelCapture(capture.vault_address, cancel, {capture.traceparent, absl::Seconds(2)});
     vault_done = cancelled.ok() || !IsTransient(cancelled.status());
   }
   FT_TRY(domain_.Commit([&](Transaction& tx) -> absl::Status {

@@ -87,6 +87,7 @@ absl::StatusOr<CaptureRow> CaptureService::Reserve(const Change& change, const s
     capture.tenant_id = row->tenant_id;
     capture.session_id = row->id;
     capture.phase = "STARTING";
+    capture.traceparent = change.traceparent;
     capture.owner = domain_.replica;
     capture.owner_until_us = absl::ToUnixMicros(domain_.clock.Now() + kStartLease);
     capture.created_us = domain_.NowUs();

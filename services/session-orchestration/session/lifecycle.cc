@@ -30,7 +30,9 @@ absl::Status CancelUnsent(storage::Transaction& tx, const Domain& domain, Sessio
 }  // namespace
 
 absl::Status Tell(storage::Transaction& tx, const Domain& domain, SessionRow& session, const EventDraft& draft) {
-  return AppendEvent(tx, domain.random, domain.clock.Now(), session, draft).status();
+  FT_TRY(AppendEvent(tx, domain.random, domain.clock.Now(), session, draft).status());
+  domain.gates.Reach("event_numbered");
+  return absl::OkStatus();
 }
 
 absl::Status CloseCapture(storage::Transaction& tx, const Domain& domain, SessionRow& session, bool keep_card) {
@@ -92,6 +94,7 @@ absl::Status AskVoid(storage::Transaction& tx, const Domain& domain, SessionRow&
   ask.kind = gateway::v1::OPERATION_VOID;
   ask.state = "ASKED";
   ask.actor = actor;
+  if (!operations->empty()) ask.traceparent = operations->front().traceparent;  // of the call that asked for the payment
   ask.next_try_us = ask.created_us = domain.NowUs();
   FT_TRY(InsertOperation(tx, ask));
   return Tell(tx, domain, session,

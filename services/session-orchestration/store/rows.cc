@@ -137,6 +137,7 @@ std::vector<CaptureRow> CapturesIn(const Rows& rows) {
     c.vault_replica = row.Text("vault_replica");
     c.revision = row.Int("revision");
     c.owner = row.Text("owner");
+    c.traceparent = row.Text("traceparent");
     c.owner_until_us = row.Int("owner_until_us");
     c.vault_done = row.Bool("vault_done");
     c.relay_done = row.Bool("relay_done");
@@ -155,10 +156,12 @@ absl::StatusOr<CaptureRow> LoadCapture(Transaction& tx, std::string_view tenant_
 }
 absl::Status InsertCapture(Transaction& tx, const CaptureRow& c) {
   return One(tx.Execute("INSERT INTO capture (id, tenant_id, session_id, phase, relay_id, relay_address, call_id, vault_address,"
-                        " vault_replica, revision, owner, owner_until_us, vault_done, relay_done, tries, next_try_us, created_us)"
-                        " VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16,$17)",
+                        " vault_replica, revision, owner, owner_until_us, vault_done, relay_done, tries, next_try_us, created_us,"
+                        " traceparent)"
+                        " VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16,$17,$18)",
                         {c.id, c.tenant_id, c.session_id, c.phase, c.relay_id, c.relay_address, c.call_id, c.vault_address, c.vault_replica,
-                         c.revision, c.owner, c.owner_until_us, c.vault_done, c.relay_done, c.tries, c.next_try_us, c.created_us}),
+                         c.revision, c.owner, c.owner_until_us, c.vault_done, c.relay_done, c.tries, c.next_try_us, c.created_us,
+                         c.traceparent}),
              "capture");
 }
 absl::Status SaveCapture(Transaction& tx, const CaptureRow& c) {
@@ -182,6 +185,7 @@ std::vector<OperationRow> OperationsIn(const Rows& rows) {
     o.state = row.Text("state");
     o.version = row.Int("version");
     o.actor = row.Text("actor");
+    o.traceparent = row.Text("traceparent");
     o.token_id = row.Text("token_id");
     o.vault_address = row.Text("vault_address");
     o.code_held = row.Bool("code_held");
@@ -206,10 +210,10 @@ absl::StatusOr<std::vector<OperationRow>> OperationsOf(Transaction& tx, const Pa
 }
 absl::Status InsertOperation(Transaction& tx, const OperationRow& o) {
   return One(tx.Execute("INSERT INTO operation (id, tenant_id, payment_id, kind, amount_minor, state, version, actor, token_id,"
-                        " vault_address, code_held, tries, next_try_us, created_us)"
-                        " VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14)",
+                        " vault_address, code_held, tries, next_try_us, created_us, traceparent)"
+                        " VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15)",
                         {o.id, o.tenant_id, o.payment_id, o.kind, o.amount_minor, o.state, o.version, o.actor, o.token_id, o.vault_address,
-                         o.code_held, o.tries, o.next_try_us, o.created_us}),
+                         o.code_held, o.tries, o.next_try_us, o.created_us, o.traceparent}),
              "operation");
 }
 absl::Status SaveOperation(Transaction& tx, const OperationRow& o) {

@@ -66,6 +66,7 @@ struct CaptureRow {
   std::string id, tenant_id, session_id, phase;
   std::string relay_id, relay_address, call_id, vault_address, vault_replica;
   std::string owner;  // the replica that watches it
+  std::string traceparent;  // of the call that started it
   int64_t revision = 0, owner_until_us = 0, tries = 0, next_try_us = 0, created_us = 0;
   bool vault_done = false;  // nothing is left to cancel there
   bool relay_done = false;  // the relay has been told and has confirmed
@@ -79,6 +80,7 @@ inline constexpr char kSelectCapture[] = "SELECT * FROM capture ";
 // ASKED (to be sent) → SENT (the adapter has it, no final answer) → DONE or FAILED.
 struct OperationRow {
   std::string id, tenant_id, payment_id, state, actor, token_id, vault_address;
+  std::string traceparent;  // of the call that asked: whoever drives it on, later and elsewhere, goes under it
   int kind = 0;  // gateway.v1.Operation
   int64_t amount_minor = 0, version = 0, tries = 0, next_try_us = 0, created_us = 0;
   bool code_held = false;

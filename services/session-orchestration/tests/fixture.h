@@ -52,7 +52,7 @@ struct Replica {
         hub(*db, SystemClock(), {absl::Milliseconds(10), absl::Milliseconds(100)}),
         domain{*db, around.clock, around.random, around.relays, around.vault, around.gateway, hub, around.gates, std::move(name)},
         meters(registry), log({.service = "test"}, around.clock, registry, [](std::string_view) {}),
-        sessions(domain), captures(domain, nullptr), payments(domain, meters), fleet(domain),
+        sessions(domain), captures(domain, nullptr), payments(domain, meters, log), fleet(domain),
         admin(*db, around.clock, around.random), worker(domain, captures, payments, fleet),
         dispatcher({domain, sessions, captures, payments, nullptr, registry, log}) {}
   std::unique_ptr<storage::Database> db;

@@ -29,6 +29,7 @@ grpc::Status CaptureGrpcService::OpenCapture(grpc::ServerContext* context, const
                                "this vault is shutting down and opens no capture"), context);
   }
   auto entry = captures_.Open({request->tenant_id(), request->capture_id(), request->session_id()}, *rules);
+  log_.Info(rpc::InfoOf(*context, random_).trace, "capture asked for", {{"capture", request->capture_id()}, {"result", ResultOf(entry.status())}});
   if (!entry.ok()) return rpc::ToGrpc(entry.status(), context);
   auto& handle = *response->mutable_handle();
   handle.set_capture_id(request->capture_id());
@@ -83,7 +84,9 @@ grpc::Status CaptureGrpcService::SubmitField(grpc::ServerContext* context, const
 
 grpc::Status CaptureGrpcService::CancelCapture(grpc::ServerContext* context, const v1::CancelCaptureRequest* request,
                                                v1::CaptureStatus* out) {
-  auto progress = captures_.Cancel(request->tenant_id(), request->capture_id(), CallerOf(*context, random_));
+  const rpc::CallInfo info = rpc::InfoOf(*context, random_);
+  auto progress = captures_.Cancel(request->tenant_id(), request->capture_id(), CallerOf(info));
+  log_.Info(info.trace, "capture cancelled", {{"capture", request->capture_id()}, {"result", ResultOf(progress.status())}});
   if (progress.ok()) *out = ToProto(request->capture_id(), *progress);
   return rpc::ToGrpc(progress.status(), context);
 }
@@ -96,7 +99,9 @@ grpc::Status CaptureGrpcService::Tokenise(grpc::ServerContext* context, const v1
   if (ttl != 0 && (ttl < kLeastTtl || ttl > kMostTtl)) {
     return rpc::ToGrpc(InvalidField("ttl_seconds", absl::StrCat("is ", ttl), "0, or from 60 to 157680000"), context);
   }
-  auto row = captures_.Tokenise(request->tenant_id(), request->capture_id(), *purpose, absl::Seconds(ttl), CallerOf(*context, random_));
+  const rpc::CallInfo info = rpc::InfoOf(*context, random_);
+  auto row = captures_.Tokenise(request->tenant_id(), request->capture_id(), *purpose, absl::Seconds(ttl), CallerOf(info));
+  log_.Info(info.trace, "card tokenised", {{"capture", request->capture_id()}, {"result", ResultOf(row.status())}});
   if (row.ok()) *response->mutable_token() = ToProto(*row, codes_.Has(row->token));
   return rpc::ToGrpc(row.status(), context);
 }

@@ -4,6 +4,7 @@
 
 #include "flattone/vault/v1/vault.grpc.pb.h"
 #include "libs/base/random.h"
+#include "libs/obs/log.h"
 #include "services/tokenisation-vault/service/captures.h"
 
 namespace flattone::vault {
@@ -12,8 +13,8 @@ class CaptureGrpcService final
     : public v1::CaptureService::WithCallbackMethod_WatchCapture<v1::CaptureService::Service> {
  public:
   // `accepting` false: new captures are refused, running ones go on.
-  CaptureGrpcService(Captures& captures, HeldCodes& codes, Random& random, const std::atomic<bool>& accepting)
-      : captures_(captures), codes_(codes), random_(random), accepting_(accepting) {}
+  CaptureGrpcService(Captures& captures, HeldCodes& codes, Random& random, obs::Logger& log, const std::atomic<bool>& accepting)
+      : captures_(captures), codes_(codes), random_(random), log_(log), accepting_(accepting) {}
 
   grpc::Status OpenCapture(grpc::ServerContext*, const v1::OpenCaptureRequest*, v1::OpenCaptureResponse*) override;
   grpc::Status GetCapture(grpc::ServerContext*, const v1::GetCaptureRequest*, v1::CaptureStatus*) override;
@@ -32,6 +33,7 @@ class CaptureGrpcService final
   Captures& captures_;
   HeldCodes& codes_;
   Random& random_;
+  obs::Logger& log_;
   const std::atomic<bool>& accepting_;
 };
 

@@ -1,6 +1,7 @@
 // The vault behind mTLS, as its callers see it.
 #include <grpcpp/grpcpp.h>
 
+#include <future>
 #include <thread>
 
 #include "libs/rpc/access.h"
@@ -29,9 +30,9 @@ struct Fleet {
   struct Server {
     explicit Server(Fleet& fleet)
         : node(fleet.world, "unknown:0"),
-          captures(node.vault->captures(), node.vault->codes(), fleet.world.random, accepting),
-          intake(node.vault->captures(), fleet.world.random),
-          release(node.vault->cards(), fleet.world.random),
+          captures(node.vault->captures(), node.vault->codes(), fleet.world.random, node.log, accepting),
+          intake(node.vault->captures(), fleet.world.random, node.log),
+          release(node.vault->cards(), fleet.world.random, node.log),
           admin(node.vault->cards(), node.vault->codes(), node.vault->tokens(), node.vault->keyring(), node.vault->audit(), fleet.world.random) {
       grpc::ServerBuilder builder;
       int port = 0;
@@ -115,14 +116,19 @@ TEST_CASE("one capture over the wire: open, keys, watch, tokenise, release, audi
   CHECK(opened.status().current_field() == pb::CARD_FIELD_PAN);
 
   std::vector<v1::CaptureStatus> seen;
+  std::promise<void> watching;
   std::thread watcher([&] {
     grpc::ClientContext context;
     context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(30));
     auto stream = orchestrator->WatchCapture(&context, For<v1::WatchCaptureRequest>("cap_1"));
     v1::CaptureStatus status;
-    while (stream->Read(&status)) seen.push_back(status);
+    while (stream->Read(&status)) {
+      seen.push_back(status);
+      if (seen.size() == 1) watching.set_value();
+    }
     CHECK(stream->Finish().ok());
   });
+  watching.get_future().wait();  // a watcher that comes late is told the newest state only
 
   auto key_request = For<v1::GetCaptureKeyRequest>("cap_1");
   key_request.set_masker_epoch(1);

@@ -8,6 +8,8 @@ grpc::Status KeyIntakeGrpcService::GetCaptureKey(grpc::ServerContext* context, c
                                                  v1::GetCaptureKeyResponse* response) {
   crypto::PublicKey key{};
   auto first = captures_.BeginEpoch(request->tenant_id(), request->capture_id(), request->masker_epoch(), &key);
+  log_.Info(rpc::InfoOf(*context, random_).trace, "capture key asked for",
+            {{"capture", request->capture_id()}, {"epoch", request->masker_epoch()}, {"result", ResultOf(first.status())}});
   if (!first.ok()) return rpc::ToGrpc(first.status(), context);
   response->set_public_key(key.data(), key.size());
   response->set_first_ordinal(*first);

@@ -10,8 +10,10 @@ grpc::Status CardReleaseGrpcService::OpenCard(grpc::ServerContext* context, cons
   if (auto s = CheckId("attempt_id", request->attempt_id(), "att"); !s.ok()) return rpc::ToGrpc(s, context);
   auto recipient = crypto::ParsePublicKey("recipient_key", request->recipient_key());
   if (!recipient.ok()) return rpc::ToGrpc(recipient.status(), context);
+  const rpc::CallInfo info = rpc::InfoOf(*context, random_);
   auto card = cards_.Open({request->tenant_id(), request->token_id(), request->attempt_id()}, *recipient,
-                          request->security_code_required(), CallerOf(*context, random_));
+                          request->security_code_required(), CallerOf(info));
+  log_.Info(info.trace, "card asked for", {{"token", request->token_id()}, {"attempt", request->attempt_id()}, {"result", ResultOf(card.status())}});
   if (!card.ok()) return rpc::ToGrpc(card.status(), context);
   response->set_sealed_card(std::move(card->sealed));
   response->set_brand(ToProto(card->row.brand, true));
@@ -21,7 +23,9 @@ grpc::Status CardReleaseGrpcService::OpenCard(grpc::ServerContext* context, cons
 }
 
 grpc::Status CardReleaseGrpcService::Wipe(grpc::ServerContext* context, const v1::WipeRequest* request, v1::WipeResponse* response) {
-  auto held = cards_.Wipe(request->tenant_id(), request->token_id(), request->destroy_card(), CallerOf(*context, random_));
+  const rpc::CallInfo info = rpc::InfoOf(*context, random_);
+  auto held = cards_.Wipe(request->tenant_id(), request->token_id(), request->destroy_card(), CallerOf(info));
+  log_.Info(info.trace, "card wiped", {{"token", request->token_id()}, {"destroyed", request->destroy_card()}, {"result", ResultOf(held.status())}});
   if (!held.ok()) return rpc::ToGrpc(held.status(), context);
   response->set_security_code_was_held(*held);
   return grpc::Status::OK;
