@@ -48,6 +48,9 @@ std::vector<std::pair<std::string, uint32_t>> Rows() {
     "StreamEvents", "CreateWebhookEndpoint", "GetWebhookEndpoint", "ListWebhookEndpoints",
     "UpdateWebhookEndpoint", "DeleteWebhookEndpoint", "RotateWebhookSecret", "ListWebhookDeliveries",
     "ReplayWebhookDeliveries"});
+  add("/flattone.session.v1.PlatformService/", kNobody, {
+    "CreatePlatformTenant", "GetPlatformTenant", "ListPlatformTenants", "SuspendPlatformTenant",
+    "ResumePlatformTenant", "CreateTenantApiKey", "ListTenantApiKeys", "RevokeTenantApiKey"});
   add("/grpc.health.v1.Health/", kByAnyIdentity, {"Check", "Watch"});
   add("/grpc.reflection.v1alpha.ServerReflection/", kByAnyIdentity, {"ServerReflectionInfo"});
   // Not served by gRPC 1.51: clients that ask for it first must hear UNIMPLEMENTED to fall back to v1alpha.

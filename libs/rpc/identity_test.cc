@@ -11,6 +11,7 @@
 #include "flattone/media/v1/media.pb.h"
 #include "flattone/session/v1/admin.pb.h"
 #include "flattone/session/v1/fleet.pb.h"
+#include "flattone/session/v1/platform.pb.h"
 #include "flattone/session/v1/session.pb.h"
 #include "flattone/vault/v1/vault.pb.h"
 #include "libs/rpc/identity_table.h"
@@ -51,6 +52,7 @@ const std::map<std::string, std::set<std::string>>& Expected() {
       {"flattone.session.v1.FleetService", {"media-relay"}},
       {"flattone.session.v1.SessionAdminService", {"operator"}},
       {"flattone.session.v1.SessionService", {}},
+      {"flattone.session.v1.PlatformService", {}},
   };
   return expected;
 }
@@ -59,7 +61,8 @@ const std::map<std::string, std::set<std::string>>& Expected() {
 std::vector<const google::protobuf::ServiceDescriptor*> AllServices() {
   const void* linked[] = {gateway::v1::Attempt::descriptor(), masking::v1::Frame::descriptor(), media::v1::Call::descriptor(),
                           vault::v1::Token::descriptor(), session::v1::CreateTenantRequest::descriptor(),
-                          session::v1::RegisterRelayRequest::descriptor(), session::v1::CreateSessionRequest::descriptor()};
+                          session::v1::RegisterRelayRequest::descriptor(), session::v1::CreateSessionRequest::descriptor(),
+                          session::v1::CreatePlatformTenantRequest::descriptor()};
   std::vector<const google::protobuf::ServiceDescriptor*> services;
   REQUIRE(linked[0] != nullptr);
   for (const auto& entry : std::filesystem::recursive_directory_iterator("proto/flattone")) {

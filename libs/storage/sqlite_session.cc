@@ -4,6 +4,7 @@
 #include <sqlite3.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdlib>
 #include <unordered_map>
 
@@ -154,9 +155,12 @@ absl::StatusOr<Rows> SqliteSession::Execute(std::string_view sql, std::span<cons
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Session>> OpenSqlite(const std::string& path, absl::Duration busy) {
-  const int fd = open(path.c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0600);
-  if (fd < 0) return absl::UnavailableError(absl::StrCat("cannot open or create the database file ", path));
-  close(fd);
+  // Made here for its mode, and touched only if it is new: closing any descriptor of the file ends all locks that this
+  // process holds on it (fcntl), and another process that closes the database would then take itself for the last one
+  // and remove the log from under us.
+  const int fd = open(path.c_str(), O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0600);
+  if (fd < 0 && errno != EEXIST) return absl::UnavailableError(absl::StrCat("cannot create the database file ", path));
+  if (fd >= 0) close(fd);
   sqlite3* db = nullptr;
   const int code = sqlite3_open_v2(path.c_str(), &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, nullptr);
   if (code != SQLITE_OK) {

@@ -1,3 +1,7 @@
+#include <fcntl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <atomic>
 #include <limits>
 #include <thread>
@@ -301,6 +305,39 @@ TEST_CASE("An unknown scheme and an unreachable server are told at open, without
   CHECK(absl::IsUnavailable(refused.status()));
   CHECK(std::string(refused.status().message()).find("hunter2") == std::string::npos);
   CHECK(absl::IsUnavailable(Database::Open("sqlite:/nonexistent/dir/x.db", {}).status()));
+}
+
+// A child asks the kernel, as another SQLite would before it takes itself for the last user: byte range from sqlite's
+// os.h (SHARED_FIRST, SHARED_SIZE).
+bool AnotherProcessMayTakeAll(const std::string& path) {
+  const pid_t child = fork();
+  if (child == 0) {
+    struct flock lock {};
+    lock.l_type = F_WRLCK;
+    lock.l_whence = SEEK_SET;
+    lock.l_start = 0x40000000 + 2;
+    lock.l_len = 510;
+    const int fd = open(path.c_str(), O_RDWR);
+    _exit(fd >= 0 && fcntl(fd, F_GETLK, &lock) == 0 && lock.l_type == F_UNLCK ? 1 : 0);
+  }
+  int status = 0;
+  return waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 1;
+}
+
+TEST_CASE("SQLite: while a database is open another process cannot take its log away, however many sessions were opened") {
+  testing::ScratchDatabase scratch(testing::Backend::kSqlite);
+  const std::string path = scratch.url().substr(std::string("sqlite:").size());
+  {
+    auto db = std::move(Database::Open(scratch.url(), {})).value();
+    REQUIRE(db->Write([](Transaction& tx) { return tx.Script("CREATE TABLE t (a BIGINT)"); }).ok());
+    // A second session of the pool, and a second database on the same file.
+    auto other = std::move(Database::Open(scratch.url(), {})).value();
+    for (auto* one : {db.get(), other.get()}) {
+      REQUIRE(one->Read([](Transaction& tx) { return tx.Query("SELECT a FROM t").status(); }).ok());
+    }
+    CHECK_FALSE(AnotherProcessMayTakeAll(path));
+  }
+  CHECK(AnotherProcessMayTakeAll(path));
 }
 
 }  // namespace

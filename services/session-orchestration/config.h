@@ -10,6 +10,7 @@
 #include "libs/base/error.h"
 #include "libs/base/gate.h"
 #include "libs/daemon/flags.h"
+#include "services/session-orchestration/replica/replica.h"
 
 namespace flattone::session {
 
@@ -35,8 +36,11 @@ struct Config {
     flags.Group("Session orchestration");
     flags.Hidden("database", &database, "sqlite:/path/file.db or postgresql://user:password@host/db");
     flags.Integer("database-sessions", &database_sessions, 2, 200, "connections to the database");
-    flags.Text("replica-id", &replica_id, "name of this replica, its own and the same after a restart: it takes up its leases at once instead of "
-               "waiting until they run out; empty: a new name at each start");
+    flags.Custom("replica-id", "", "name of this replica, its own and the same after a restart: it takes its former leases over at once; empty: a new one with every start",
+                 [this](const std::string& text) {
+                   replica_id = text;
+                   return text.empty() ? absl::OkStatus() : CheckReplicaId(text);
+                 });
     flags.Choice("role", &role, {"all", "api", "worker"}, "answer the public API, do the background work, or both");
     flags.Address("vault-address", &vault_address, "tokenisation-vault, any replica");
     flags.Address("adapter-address", &adapter_address, "gateway-adapter");

@@ -3,7 +3,6 @@
 #include <utility>
 
 #include "absl/strings/numbers.h"
-#include "flattone/session/v1/session.pb.h"
 #include "libs/base/error.h"
 
 namespace flattone::session {
@@ -36,8 +35,7 @@ absl::StatusOr<std::unique_ptr<RestListener>> RestListener::Start(const std::str
   auto options = OptionsOf(address, tls);
   if (!options.ok()) return options.status();
   std::unique_ptr<RestListener> listener(new RestListener());
-  const auto* service = v1::CreateSessionRequest::descriptor()->file()->FindServiceByName("SessionService");
-  auto door = rest::RestDoor::Make({}, service, &dispatcher, random, registry);
+  auto door = rest::RestDoor::Make({}, rest::PublicServices(), &dispatcher, random, registry);
   if (!door.ok()) return door.status();
   listener->door_ = std::move(*door);
   auto server = http::HttpServer::Start(std::move(*options), [door = listener->door_.get()](http::Request request, http::ResponseWriter writer) {
@@ -45,7 +43,27 @@ absl::StatusOr<std::unique_ptr<RestListener>> RestListener::Start(const std::str
   });
   if (!server.ok()) return server.status();
   listener->server_ = std::move(*server);
+  listener->Export(registry);
   return listener;
+}
+
+// What the server refuses by itself never reaches the door and its counters.
+void RestListener::Export(obs::Registry& registry) {
+  const http::ServerCounters& counters = server_->counters();
+  const auto refused = [&](const char* reason, const std::atomic<uint64_t>& counter) {
+    meters_.push_back(std::make_unique<obs::GaugeFunction>(registry, "flattone_session_http_refused_total", "HTTP requests and connections that the server refused by itself, by reason",
+                                                           [&counter] { return static_cast<double>(counter); }, obs::Labels{{"reason", reason}}));
+  };
+  refused("header_too_large", counters.header_too_large);
+  refused("body_too_large", counters.body_too_large);
+  refused("malformed", counters.malformed);
+  refused("too_slow", counters.timeouts);
+  refused("overloaded", counters.overloaded);
+  refused("tls", counters.tls_failures);
+  refused("too_many_connections", counters.connections_refused);
+  refused("slow_stream", counters.streams_overrun);
+  meters_.push_back(std::make_unique<obs::GaugeFunction>(registry, "flattone_session_http_connections", "HTTP connections that are open",
+                                                         [&counters] { return static_cast<double>(counters.connections_open); }));
 }
 
 }  // namespace flattone::session

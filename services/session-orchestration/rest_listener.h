@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
@@ -25,8 +26,10 @@ class RestListener {
 
  private:
   RestListener() = default;
+  void Export(obs::Registry& registry);
   std::unique_ptr<rest::RestDoor> door_;
   std::unique_ptr<http::HttpServer> server_;  // gone before the door
+  std::vector<std::unique_ptr<obs::GaugeFunction>> meters_;  // of the server's counters: gone before it
 };
 
 }  // namespace flattone::session

@@ -25,6 +25,7 @@ ALLOWED = {
     "flattone.session.v1.FleetService": {"media-relay"},
     "flattone.session.v1.SessionAdminService": {"operator"},
 }
+PUBLIC = {"flattone.session.v1.SessionService", "flattone.session.v1.PlatformService"}
 HOSTS = {"media": RELAY, "masking": MASKER, "vault": VAULT, "gateway": ADAPTER, "session": ORCHESTRATOR}
 IDENTITIES = ["media-relay", "dtmf-masking", "tokenisation-vault", "gateway-adapter", "session-orchestration", "operator", "edge/demo"]
 
@@ -69,7 +70,7 @@ def test_every_rpc_with_every_identity(sqlite_world, methods):
         channels = {name: grpc.secure_channel(f"localhost:{sqlite_world.fleet[binary].ports['grpc']}", credentials)
                     for name, binary in HOSTS.items()}
         for service, method, streaming in methods:
-            if service == "flattone.session.v1.SessionService":
+            if service in PUBLIC:
                 continue  # the public API: its credential is a key, tested below
             code = attempt(channels[service.split(".")[1]], service, method, streaming)
             allowed = identity in ALLOWED[service]
@@ -97,7 +98,7 @@ def test_the_public_listener_serves_no_internal_rpc(sqlite_world, methods):
     with grpc.secure_channel(f"localhost:{port}", grpc.ssl_channel_credentials(ca)) as channel:
         for service, method, streaming in methods:
             code = attempt(channel, service, method, streaming)
-            expected = grpc.StatusCode.UNAUTHENTICATED if service.endswith(".SessionService") else grpc.StatusCode.UNIMPLEMENTED
+            expected = grpc.StatusCode.UNAUTHENTICATED if service in PUBLIC else grpc.StatusCode.UNIMPLEMENTED
             assert code == expected, f"{service}.{method}"
 
 

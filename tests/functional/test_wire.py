@@ -71,13 +71,18 @@ class Capture:
         return self.process.metric("flattone_vault_keys_total", outcome=outcome)
 
 
+    def cancel(self):
+        self.vault.captures.CancelCapture(self.vault.pb2.CancelCaptureRequest(tenant_id=self.tenant, capture_id=self.id))
+
+
 @pytest.fixture
 def capture(world, vault):
     capture = Capture(world, vault)
     for ordinal, symbol in enumerate("4539", 1):  # the control: genuine keys count, so this masker seals as the real one does
         assert capture.submit(ordinal, capture.seal(ordinal, symbol)) == "ok"
     assert capture.pan().count == 4
-    return capture
+    yield capture
+    capture.cancel()
 
 
 def audit(world, vault):
@@ -130,6 +135,7 @@ def test_a_key_of_another_capture_or_of_a_replaced_masker_is_refused(world, vaul
     assert capture.submit(5, capture.seal(5, "1")).startswith("FAILED_PRECONDITION")
     assert capture.counted("stale_epoch") == stale + 1
     assert other.pan().count == 0
+    other.cancel()
 
 
 class Impostor:

@@ -18,7 +18,7 @@ const Argument kAnyTenant{"tenant", "tenant_id", "only this tenant's"};
 const Argument kMode{"mode", "mode", "test or live", true};
 
 void AddSessionCommands(std::vector<Command>& all) {
-  const std::vector<std::string> tenant = {"id", "name", "platform", "max_amount_minor", "suspended"};
+  const std::vector<std::string> tenant = {"id", "name", "platform", "platform_id", "mode", "max_amount_minor", "suspended", "suspended_by_platform"};
   const std::vector<Argument> limits = {{"max-amount", "tenant.max_amount_minor", "highest amount of one payment, minor units"},
                                         {"currencies", "tenant.currency_codes", "list of ISO 4217 codes it may charge; none: all"}};
   std::vector<Argument> create = {{"name", "tenant.name", "1 to 100 characters", true},
@@ -36,7 +36,7 @@ void AddSessionCommands(std::vector<Command>& all) {
   const std::vector<std::string> key = {"id", "tenant_id", "mode", "roles", "description", "expires_at", "revoked"};
   all.push_back({"key", "create", "Create an API key; its secret is shown this once", Target::kSession, kAdmin + "CreateApiKey",
                  {{"tenant", "key.tenant_id", "tenant, ten_…", true}, {"mode", "key.mode", "test or live", true},
-                  {"roles", "key.roles", "list of sessions, finance, read", true}, {"description", "key.description", "what it is for"},
+                  {"roles", "key.roles", "list of sessions, finance, read, platform (a platform's keys only)", true}, {"description", "key.description", "what it is for"},
                   {"expires-at", "key.expires_at", "RFC 3339 time; none: does not expire"}},
                  "", {"id", "mode", "roles", "secret"}});
   all.push_back({"key", "list", "List a tenant's API keys", Target::kSession, kAdmin + "ListApiKeys", Paged({kTenant}), "keys", key});
@@ -81,7 +81,7 @@ void AddSessionReaders(std::vector<Command>& all) {
   all.push_back({"webhook", "deliveries", "List an endpoint's deliveries", Target::kSession, kAdmin + "AdminListWebhookDeliveries",
                  Paged({kTenant, {"endpoint", "list.endpoint_id", "endpoint, whe_…", true}, {"state", "list.state", "pending, delivered or failed"}}, "list."),
                  "deliveries", {"endpoint_sequence", "id", "event_type", "state", "attempts", "last_status", "next_attempt_at"}});
-  all.push_back({"audit", "session", "What operators did at the orchestrator", Target::kSession, kAdmin + "ListAdminActions",
+  all.push_back({"audit", "session", "What operators and platforms did at the orchestrator", Target::kSession, kAdmin + "ListAdminActions",
                  {{"after", "after_sequence", "only those with a higher number"}, {"page-size", "page_size", "how many at most"}},
                  "actions", {"sequence", "time", "actor", "action", "tenant_id", "object"}});
 }

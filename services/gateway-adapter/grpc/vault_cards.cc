@@ -41,6 +41,7 @@ absl::StatusOr<OpenedCard> VaultCards::Open(const Attempt& attempt, bool securit
   vault::v1::OpenCardResponse response;
   grpc::ClientContext context;
   rpc::Prepare(context, {.trace = TraceOf(attempt).Child(random_), .timeout = kTimeOut});
+  context.set_wait_for_ready(true);  // a vault that is just being restarted is waited for: nothing has been sent anywhere yet
   const grpc::Status status = vault::v1::CardReleaseService::NewStub(ChannelOf(attempt))->OpenCard(&context, request, &response);
   if (!status.ok()) return rpc::FromGrpc(status);
   auto card = crypto::OpenCard(key_, {attempt.tenant_id, attempt.token_id, attempt.attempt_id}, response.sealed_card());

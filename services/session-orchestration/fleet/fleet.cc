@@ -1,5 +1,8 @@
 #include "services/session-orchestration/fleet/fleet.h"
 
+#include <set>
+#include <vector>
+
 #include "flattone/session/v1/admin.pb.h"
 #include "services/session-orchestration/session/free_text.h"
 #include "services/session-orchestration/session/lifecycle.h"
@@ -24,6 +27,20 @@ v1::Protection ProtectionOf(media::v1::SecureState state) {
 
 }  // namespace
 
+// An edge that is open for a platform is open for the tenants that the platform makes.
+absl::Status Fleet::AddOwnTenants(Transaction& tx, v1::EdgeConfiguration& edge) {
+  const std::vector<std::string> named(edge.tenant_ids().begin(), edge.tenant_ids().end());
+  std::set<std::string> all(named.begin(), named.end());
+  for (const std::string& id : named) {
+    auto own = tx.Query("SELECT id FROM tenant WHERE platform_id = $1 ORDER BY created_us, id LIMIT $2", {id, kMaxTenantsOfEdge});
+    if (!own.ok()) return own.status();
+    for (const storage::Row& row : *own) {
+      if (all.size() < static_cast<size_t>(kMaxTenantsOfEdge) && all.insert(row.Text("id")).second) edge.add_tenant_ids(row.Text("id"));
+    }
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<v1::RelayLease> Fleet::Lease(Transaction& tx, int64_t known_revision) {
   v1::RelayLease lease;
   lease.set_lease_seconds(static_cast<uint32_t>(absl::ToInt64Seconds(kRelayLease)));
@@ -34,7 +51,11 @@ absl::StatusOr<v1::RelayLease> Fleet::Lease(Transaction& tx, int64_t known_revis
   auto edges = tx.Query("SELECT body FROM edge ORDER BY id");
   if (!edges.ok()) return edges.status();
   lease.set_edges_included(true);
-  for (const storage::Row& row : *edges) lease.add_edges()->ParseFromString(row.Bytes("body"));
+  for (const storage::Row& row : *edges) {
+    auto* edge = lease.add_edges();
+    edge->ParseFromString(row.Bytes("body"));
+    FT_TRY(AddOwnTenants(tx, *edge));
+  }
   return lease;
 }
 

@@ -14,6 +14,9 @@ inline constexpr absl::Duration kRelayLease = absl::Seconds(15);
 // How long after its lease a relay that is silent counts as lost with its calls.
 inline constexpr absl::Duration kRelayGrace = absl::Seconds(30);
 
+// Tenants of one edge, those of its platforms included: what one lease answer carries.
+inline constexpr int kMaxTenantsOfEdge = 20'000;
+
 class Fleet {
  public:
   explicit Fleet(const Domain& domain) : domain_(domain) {}
@@ -29,6 +32,7 @@ class Fleet {
  private:
   absl::StatusOr<v1::RelayLease> Lease(storage::Transaction& tx, int64_t known_revision);
   absl::Status PartFromFormerLife(storage::Transaction& tx, const v1::RegisterRelayRequest& request);
+  absl::Status AddOwnTenants(storage::Transaction& tx, v1::EdgeConfiguration& edge);
   absl::Status ReportOne(const std::string& relay_id, const v1::CallReport& report);
   absl::Status CallEnded(storage::Transaction& tx, const std::string& tenant_id, const std::string& call_reference, std::string_view why);
   absl::Status ProtectionChanged(storage::Transaction& tx, const v1::CallReport& report);

@@ -11,6 +11,7 @@
 #include "flattone/session/v1/admin.pb.h"
 #include "libs/obs/trace.h"
 #include "services/session-orchestration/event/event_stream.h"
+#include "services/session-orchestration/grpc/method_rules.h"
 #include "services/session-orchestration/session/once.h"
 #include "services/session-orchestration/session/validate.h"
 
@@ -20,53 +21,6 @@ namespace {
 using google::protobuf::FieldDescriptor;
 using google::protobuf::Message;
 using MessagePtr = std::unique_ptr<Message>;
-
-constexpr uint32_t Role(v1::ApiKeyRole role) { return 1u << static_cast<unsigned>(role); }
-constexpr uint32_t kSessions = Role(v1::API_KEY_ROLE_SESSIONS), kFinance = Role(v1::API_KEY_ROLE_FINANCE);
-constexpr uint32_t kAnyRole = kSessions | kFinance | Role(v1::API_KEY_ROLE_READ);
-constexpr int kNoAgent = 0;
-
-struct Rule {
-  uint32_t roles;
-  int agent_action;      // v1::AgentAction that opens it for an agent token; kNoAgent: none
-  bool change;
-  const char* resource;  // field of the request that names what is changed
-};
-
-const std::map<std::string, Rule>& Rules() {
-  static const auto* const rules = new std::map<std::string, Rule>{
-      {"CreateSession", {kSessions, kNoAgent, true, ""}},
-      {"GetSession", {kAnyRole, v1::AGENT_ACTION_VIEW, false, ""}},
-      {"ListSessions", {kAnyRole, kNoAgent, false, ""}},
-      {"StartCapture", {kSessions, v1::AGENT_ACTION_CAPTURE, true, "session_id"}},
-      {"RestartField", {kSessions, v1::AGENT_ACTION_CAPTURE, true, "session_id"}},
-      {"UndoKey", {kSessions, v1::AGENT_ACTION_CAPTURE, true, "session_id"}},
-      {"SubmitField", {kSessions, v1::AGENT_ACTION_CAPTURE, true, "session_id"}},
-      {"Pay", {kSessions, v1::AGENT_ACTION_PAY, true, "session_id"}},
-      {"CancelSession", {kSessions, v1::AGENT_ACTION_CANCEL, true, "session_id"}},
-      {"EndSession", {kSessions, v1::AGENT_ACTION_CANCEL, true, "session_id"}},
-      {"SetIntent", {kSessions, kNoAgent, true, "session_id"}},
-      {"CreateAgentToken", {kSessions, kNoAgent, true, "session_id"}},
-      {"GetPayment", {kAnyRole, kNoAgent, false, ""}},
-      {"ListPayments", {kAnyRole, kNoAgent, false, ""}},
-      {"CapturePayment", {kFinance, kNoAgent, true, "payment_id"}},
-      {"VoidPayment", {kFinance, kNoAgent, true, "payment_id"}},
-      {"RefundPayment", {kFinance, kNoAgent, true, "payment_id"}},
-      {"ListEvents", {kAnyRole, kNoAgent, false, ""}},
-      {"ListSessionEvents", {kAnyRole, v1::AGENT_ACTION_VIEW, false, ""}},
-      {"StreamSessionEvents", {kAnyRole, v1::AGENT_ACTION_VIEW, false, ""}},
-      {"StreamEvents", {kAnyRole, kNoAgent, false, ""}},
-      {"CreateWebhookEndpoint", {kFinance, kNoAgent, true, ""}},
-      {"GetWebhookEndpoint", {kAnyRole, kNoAgent, false, ""}},
-      {"ListWebhookEndpoints", {kAnyRole, kNoAgent, false, ""}},
-      {"UpdateWebhookEndpoint", {kFinance, kNoAgent, true, "endpoint_id"}},
-      {"DeleteWebhookEndpoint", {kFinance, kNoAgent, true, "endpoint_id"}},
-      {"RotateWebhookSecret", {kFinance, kNoAgent, true, "endpoint_id"}},
-      {"ListWebhookDeliveries", {kAnyRole, kNoAgent, false, ""}},
-      {"ReplayWebhookDeliveries", {kFinance, kNoAgent, true, "endpoint_id"}},
-  };
-  return *rules;
-}
 
 // "CreateSession" of "flattone.session.v1.SessionService.CreateSession", "/…" and "…/…" as gRPC writes it too.
 std::string NameIn(const std::string& method) {
@@ -129,6 +83,17 @@ absl::StatusOr<MessagePtr> Boxed(absl::StatusOr<T> answer) {
   if (!answer.ok()) return answer.status();
   return MessagePtr(new T(*std::move(answer)));
 }
+// One read transaction's answer.
+template <typename Method>
+absl::StatusOr<MessagePtr> ReadBoxed(const Domain& domain, const Method& method) {
+  MessagePtr answer;
+  FT_TRY(domain.db.Read([&](storage::Transaction& tx) -> absl::Status {
+    auto boxed = Boxed(method(tx));
+    if (boxed.ok()) answer = *std::move(boxed);
+    return boxed.status();
+  }));
+  return answer;
+}
 template <typename T>
 const T& As(const Message& message) { return static_cast<const T&>(message); }
 
@@ -167,8 +132,11 @@ SessionDispatcher::SessionDispatcher(const Parts& parts)
       refusals_(parts.metrics, "flattone_session_refusals_total", "Refused calls of the public API by code", "code") {}
 
 absl::StatusOr<Caller> SessionDispatcher::Admit(const std::string& name, const Message& request, const CallContext& context) {
-  const auto rule = Rules().find(name);
-  if (rule == Rules().end()) return Unimplemented(name);
+  const auto rule = MethodRules().find(name);
+  if (rule == MethodRules().end()) return Unimplemented(name);
+  if (rule->second.platform && !context.acting_tenant.empty()) {
+    return InvalidField("Flattone-Tenant", "is not taken by this method", "left out: the platform itself asks");
+  }
   if (HasNul(request)) return InvalidField("request", "has a NUL character", "text without NUL");
   Caller caller;
   FT_TRY(parts_.domain.db.Read([&](storage::Transaction& tx) -> absl::Status {
@@ -195,7 +163,7 @@ absl::StatusOr<MessagePtr> SessionDispatcher::Call(const std::string& method, co
     auto caller = Admit(name, request, context);
     if (!caller.ok()) return caller.status();
     calls_.Add(name);
-    const Rule& rule = Rules().at(name);
+    const MethodRule& rule = MethodRules().at(name);
     told = {caller->world.tenant_id, caller->key_id, rule.change ? TextField(request, rule.resource) : std::string(), rule.change};
     Change change;
     change.world = caller->world;
@@ -217,13 +185,14 @@ absl::StatusOr<MessagePtr> SessionDispatcher::Call(const std::string& method, co
   // Reads are counted; what changes something, or fails, can be followed by its trace.
   if (told.change || !answer.ok()) {
     parts_.log.Info(obs::TraceContext::Parse(context.traceparent).value_or(obs::TraceContext()), "call",
-                    {{"method", Rules().count(name) == 1 ? name : std::string("unknown")}, {"code", code}, {"tenant", told.tenant_id},
+                    {{"method", MethodRules().count(name) == 1 ? name : std::string("unknown")}, {"code", code}, {"tenant", told.tenant_id},
                      {"key", told.key_id}, {"resource", LoggedId(told.resource)}});
   }
   return answer;
 }
 
 absl::StatusOr<MessagePtr> SessionDispatcher::Run(const std::string& name, const Message& request, const Caller& caller, const Change& change) {
+  if (MethodRules().at(name).platform) return RunPlatform(name, request, caller, change);
   if (name.find("Webhook") != std::string::npos) return RunWebhook(name, request, caller, change);
   if (name.find("Payment") != std::string::npos || name == "Pay") return RunPayment(name, request, caller, change);
   return RunSession(name, request, caller, change);
@@ -272,15 +241,7 @@ absl::StatusOr<MessagePtr> SessionDispatcher::RunWebhook(const std::string& name
   const World& world = caller.world;
   const absl::Time now = domain.clock.Now();
   using Tx = storage::Transaction;
-  const auto read = [&](auto method) -> absl::StatusOr<MessagePtr> {
-    MessagePtr answer;
-    FT_TRY(domain.db.Read([&](Tx& tx) -> absl::Status {
-      auto boxed = Boxed(method(tx));
-      if (boxed.ok()) answer = *std::move(boxed);
-      return boxed.status();
-    }));
-    return answer;
-  };
+  const auto read = [&](auto method) { return ReadBoxed(domain, method); };
   const auto hide = [](v1::WebhookEndpoint& kept) { kept.clear_secret(); };
   if (name == "GetWebhookEndpoint") return read([&](Tx& tx) { return api.Get(tx, world, As<v1::GetWebhookEndpointRequest>(request)); });
   if (name == "ListWebhookEndpoints") {
@@ -305,6 +266,40 @@ absl::StatusOr<MessagePtr> SessionDispatcher::RunWebhook(const std::string& name
   }
   if (name == "ReplayWebhookDeliveries") {
     return Boxed(Once<v1::ReplayWebhookDeliveriesResponse>(domain, change, [&](Tx& tx) { return api.Replay(tx, world, now, As<v1::ReplayWebhookDeliveriesRequest>(request)); }));
+  }
+  return Unimplemented(name);
+}
+
+absl::StatusOr<MessagePtr> SessionDispatcher::RunPlatform(const std::string& name, const Message& request, const Caller& caller, const Change& change) {
+  PlatformStore& store = parts_.platforms;
+  const Domain& domain = parts_.domain;
+  const World& world = caller.world;
+  const std::string& actor = caller.actor;
+  using Tx = storage::Transaction;
+  const auto read = [&](auto method) { return ReadBoxed(domain, method); };
+  const auto suspend = [&](const std::string& tenant_id, bool suspended) {
+    return Boxed(Once<v1::Tenant>(domain, change, [&](Tx& tx) { return store.SetSuspended(tx, world, actor, tenant_id, suspended); }));
+  };
+  if (name == "CreatePlatformTenant") {
+    return Boxed(Once<v1::Tenant>(domain, change, [&](Tx& tx) { return store.Create(tx, world, actor, As<v1::CreatePlatformTenantRequest>(request)); }));
+  }
+  if (name == "GetPlatformTenant") return read([&](Tx& tx) { return store.Get(tx, world, As<v1::GetPlatformTenantRequest>(request)); });
+  if (name == "ListPlatformTenants") {
+    FT_TRY(CheckPageSize(As<v1::ListPlatformTenantsRequest>(request).page_size()));
+    return read([&](Tx& tx) { return store.List(tx, world, As<v1::ListPlatformTenantsRequest>(request)); });
+  }
+  if (name == "SuspendPlatformTenant") return suspend(As<v1::SuspendPlatformTenantRequest>(request).tenant_id(), true);
+  if (name == "ResumePlatformTenant") return suspend(As<v1::ResumePlatformTenantRequest>(request).tenant_id(), false);
+  if (name == "CreateTenantApiKey") {
+    const auto hide = [](v1::ApiKey& kept) { kept.clear_secret(); };
+    return Boxed(Once<v1::ApiKey>(domain, change, [&](Tx& tx) { return store.CreateKey(tx, world, actor, As<v1::CreateTenantApiKeyRequest>(request)); }, hide));
+  }
+  if (name == "ListTenantApiKeys") {
+    FT_TRY(CheckPageSize(As<v1::ListTenantApiKeysRequest>(request).page_size()));
+    return read([&](Tx& tx) { return store.ListKeys(tx, world, As<v1::ListTenantApiKeysRequest>(request)); });
+  }
+  if (name == "RevokeTenantApiKey") {
+    return Boxed(Once<v1::ApiKey>(domain, change, [&](Tx& tx) { return store.RevokeKey(tx, world, actor, As<v1::RevokeTenantApiKeyRequest>(request)); }));
   }
   return Unimplemented(name);
 }

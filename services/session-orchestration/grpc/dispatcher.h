@@ -1,6 +1,6 @@
 // Every call of the public API, whichever door it came through: who asks, may they, once, then the service.
 //
-// The table in dispatcher.cc names for each method the roles and the agent action that open it, and whether it
+// The table in method_rules.cc names for each method the roles and the agent action that open it, and whether it
 // changes something. A method without a row is UNIMPLEMENTED. Streams are pulled (rest/dispatcher.h) and
 // check their credential again at every pull.
 #pragma once
@@ -15,6 +15,7 @@
 #include "services/session-orchestration/session/session_service.h"
 #include "services/session-orchestration/payment/payment_service.h"
 #include "services/session-orchestration/tenant/credentials.h"
+#include "services/session-orchestration/tenant/platform.h"
 
 namespace flattone::session {
 
@@ -25,6 +26,7 @@ class SessionDispatcher final : public RpcDispatcher {
     SessionService& sessions;
     CaptureService& captures;
     PaymentService& payments;
+    PlatformStore& platforms;
     WebhookApi* webhooks;  // nullptr: the webhook methods answer UNIMPLEMENTED
     obs::Registry& metrics;
     obs::Logger& log;
@@ -43,6 +45,7 @@ class SessionDispatcher final : public RpcDispatcher {
   absl::StatusOr<MessagePtr> RunSession(const std::string& name, const google::protobuf::Message& request, const Caller& caller, const Change& change);
   absl::StatusOr<MessagePtr> RunPayment(const std::string& name, const google::protobuf::Message& request, const Caller& caller, const Change& change);
   absl::StatusOr<MessagePtr> RunWebhook(const std::string& name, const google::protobuf::Message& request, const Caller& caller, const Change& change);
+  absl::StatusOr<MessagePtr> RunPlatform(const std::string& name, const google::protobuf::Message& request, const Caller& caller, const Change& change);
 
   Parts parts_;
   obs::CounterFamily calls_, refusals_;

@@ -5,14 +5,13 @@
 #include <mutex>
 
 #include "libs/base/error.h"
-#include "libs/rpc/call.h"
 #include "libs/rpc/status.h"
+#include "services/session-orchestration/grpc/public_call.h"
 
 namespace flattone::session {
 namespace {
 
 constexpr char kPrefix[] = "flattone.session.v1.SessionService.";
-constexpr char kBearer[] = "Bearer ";
 
 struct Bell {
   std::mutex mutex;
@@ -22,29 +21,9 @@ struct Bell {
 
 }  // namespace
 
-CallContext SessionGrpcService::ContextOf(const grpc::ServerContext& context) {
-  CallContext call;
-  const std::string authorization = rpc::MetadataOf(context, "authorization");
-  if (authorization.rfind(kBearer, 0) == 0) {
-    call.credential_kind = CallContext::Credential::kBearer;
-    call.credential = authorization.substr(sizeof(kBearer) - 1);
-  } else if (call.credential = rpc::MetadataOf(context, "x-api-key"); !call.credential.empty()) {
-    call.credential_kind = CallContext::Credential::kApiKey;
-  }
-  call.acting_tenant = rpc::MetadataOf(context, "flattone-tenant");
-  call.idempotency_key = rpc::MetadataOf(context, "idempotency-key");
-  const rpc::CallInfo info = rpc::InfoOf(context, random_);
-  call.traceparent = info.trace.Traceparent();
-  call.remote_address = info.peer;
-  return call;
-}
-
 grpc::Status SessionGrpcService::Unary(grpc::ServerContext* context, const char* name, const google::protobuf::Message& request,
                                        google::protobuf::Message* response) {
-  auto answer = dispatcher_.Call(std::string(kPrefix) + name, request, ContextOf(*context));
-  if (!answer.ok()) return rpc::ToGrpc(answer.status(), context);
-  response->GetReflection()->Swap(response, answer->get());
-  return grpc::Status::OK;
+  return PublicUnary(dispatcher_, random_, context, std::string(kPrefix) + name, request, response);
 }
 
 grpc::Status SessionGrpcService::Stream(grpc::ServerContext* context, const char* name, const google::protobuf::Message& request,
@@ -61,7 +40,7 @@ grpc::Status SessionGrpcService::Stream(grpc::ServerContext* context, const char
                                "too many gRPC event streams"),
                        context);
   }
-  auto stream = dispatcher_.OpenStream(std::string(kPrefix) + name, request, {}, ContextOf(*context));
+  auto stream = dispatcher_.OpenStream(std::string(kPrefix) + name, request, {}, PublicContextOf(*context, random_));
   if (!stream.ok()) return rpc::ToGrpc(stream.status(), context);
   while (!context->IsCancelled()) {
     if (ending_) return rpc::ToGrpc(absl::UnavailableError("this replica is shutting down; resume at another"), context);

@@ -55,7 +55,6 @@ class SessionGrpcService final : public v1::SessionService::Service {
  private:
   grpc::Status Unary(grpc::ServerContext* context, const char* name, const google::protobuf::Message& request, google::protobuf::Message* response);
   grpc::Status Stream(grpc::ServerContext* context, const char* name, const google::protobuf::Message& request, grpc::ServerWriter<v1::Event>* writer);
-  CallContext ContextOf(const grpc::ServerContext& context);
 
   RpcDispatcher& dispatcher_;
   Random& random_;

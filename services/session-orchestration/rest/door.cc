@@ -69,9 +69,9 @@ CallContext ContextOf(const http::Request& request) {
   return context;
 }
 
-absl::StatusOr<std::unique_ptr<RestDoor>> RestDoor::Make(DoorOptions options, const google::protobuf::ServiceDescriptor* service,
+absl::StatusOr<std::unique_ptr<RestDoor>> RestDoor::Make(DoorOptions options, const std::vector<const google::protobuf::ServiceDescriptor*>& services,
                                                          RpcDispatcher* dispatcher, Random& random, obs::Registry& registry) {
-  auto routes = Routes::From(service);
+  auto routes = Routes::From(services);
   if (!routes.ok()) return routes.status();
   std::string openapi = OpenApiDocument(*routes);
   return std::unique_ptr<RestDoor>(

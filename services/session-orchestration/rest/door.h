@@ -1,6 +1,6 @@
 // The REST door: HTTP requests into calls of the RpcDispatcher, answers into JSON, streams into server-sent events.
 //
-//   auto door = RestDoor::Make({}, SessionService descriptor, &dispatcher, random, registry).value();
+//   auto door = RestDoor::Make({}, PublicServices(), &dispatcher, random, registry).value();
 //   HttpServer::Start(options, [&](http::Request r, http::ResponseWriter w) { door->Handle(std::move(r), std::move(w)); });
 //
 // Drain the server before the door is destroyed.
@@ -30,7 +30,7 @@ struct DoorOptions {
 class RestDoor {
  public:
   // INVALID_ARGUMENT when the service's annotations cannot be served.
-  static absl::StatusOr<std::unique_ptr<RestDoor>> Make(DoorOptions options, const google::protobuf::ServiceDescriptor* service,
+  static absl::StatusOr<std::unique_ptr<RestDoor>> Make(DoorOptions options, const std::vector<const google::protobuf::ServiceDescriptor*>& services,
                                                         RpcDispatcher* dispatcher, Random& random, obs::Registry& registry);
   ~RestDoor();
 

@@ -15,7 +15,7 @@ namespace json = boost::json;
 
 struct Harness {
   explicit Harness(http::ServerOptions options = {}) : client({}) {
-    door = RestDoor::Make({}, v1::CreateSessionRequest::descriptor()->file()->FindServiceByName("SessionService"), &dispatcher,
+    door = RestDoor::Make({}, PublicServices(), &dispatcher,
                           random, registry).value();
     server = http::HttpServer::Start(options, [this](http::Request request, http::ResponseWriter writer) {
                door->Handle(std::move(request), std::move(writer));

@@ -6,8 +6,8 @@
 #include <set>
 
 #include "absl/strings/str_cat.h"
-#include "flattone/session/v1/session.pb.h"
 #include "services/session-orchestration/rest/comments.h"
+#include "services/session-orchestration/rest/examples.h"
 
 namespace flattone::session::rest {
 namespace {
@@ -65,11 +65,11 @@ json::object Writer::ValueSchema(const pb::FieldDescriptor* field) {
       return {{"type", "integer"}, {"format", "uint32"}, {"minimum", 0}, {"maximum", UINT32_MAX}};
     case pb::FieldDescriptor::CPPTYPE_INT64:
       // Answers have strings (a JSON number is exact to 2^53 only); requests may have either.
-      return {{"type", json::array{"string", "integer"}}, {"format", "int64"}, {"pattern", "^-?[0-9]{1,18}$"},
-              {"minimum", -999999999999999999}, {"maximum", 999999999999999999}};
+      return {{"type", json::array{"string", "integer"}}, {"format", "int64"}, {"pattern", "^-?[0-9]{1,19}$"},
+              {"minimum", INT64_MIN}, {"maximum", INT64_MAX}};
     case pb::FieldDescriptor::CPPTYPE_UINT64:
-      return {{"type", json::array{"string", "integer"}}, {"format", "uint64"}, {"pattern", "^[0-9]{1,18}$"}, {"minimum", 0},
-              {"maximum", 999999999999999999}};
+      return {{"type", json::array{"string", "integer"}}, {"format", "uint64"}, {"pattern", "^[0-9]{1,20}$"}, {"minimum", 0},
+              {"maximum", UINT64_MAX}};
     case pb::FieldDescriptor::CPPTYPE_BOOL: return {{"type", "boolean"}};
     case pb::FieldDescriptor::CPPTYPE_DOUBLE:
     case pb::FieldDescriptor::CPPTYPE_FLOAT: return {{"type", "number"}};
@@ -160,7 +160,9 @@ json::object Writer::RequestBody(const Route& route) {
   } else {
     schema = ValueSchema(input->FindFieldByName(route.body));
   }
-  return {{"required", route.body != "*"}, {"content", {{"application/json", {{"schema", std::move(schema)}}}}}};
+  json::object content{{"schema", std::move(schema)}};
+  if (const std::string example = ExampleBody(route.method->name()); !example.empty()) content["example"] = json::parse(example);
+  return {{"required", route.body != "*"}, {"content", {{"application/json", std::move(content)}}}};
 }
 
 json::object Writer::Responses(const Route& route) {
@@ -245,7 +247,8 @@ std::string OpenApiDocument(const Routes& routes) {
       {"openapi", "3.1.0"},
       {"info", {{"title", "Flattone session API"}, {"version", "v1"},
                 {"description", "Card payments by phone: sessions, secure capture, payments, events, webhooks. Every change needs "
-                                "Idempotency-Key. Errors are RFC 9457 problem documents. Requests take field names in snake_case "
+                                "Idempotency-Key. A platform's key acts for one of its own tenants with the header Flattone-Tenant "
+                                "(not on /v1/tenants). Errors are RFC 9457 problem documents. Requests take field names in snake_case "
                                 "and lowerCamelCase and refuse unknown ones; answers may gain fields. 64-bit integers are "
                                 "strings in answers."}}},
       {"servers", json::array{json::object{{"url", "/"}}}},
@@ -265,8 +268,7 @@ std::string OpenApiDocument(const Routes& routes) {
 }
 
 std::string SessionOpenApiDocument() {
-  const pb::FileDescriptor* file = v1::CreateSessionRequest::descriptor()->file();
-  auto routes = Routes::From(file->FindServiceByName("SessionService"));
+  auto routes = Routes::From(PublicServices());
   return routes.ok() ? OpenApiDocument(*routes) : "";
 }
 

@@ -11,7 +11,7 @@ namespace flattone::session::rest {
 // Indented JSON, the same bytes for the same contract.
 std::string OpenApiDocument(const Routes& routes);
 
-// The same for SessionService, for `--print-openapi` and the test that compares docs/openapi.json.
+// The same for PublicServices(), for flattone-openapi and the test that compares docs/openapi.json.
 std::string SessionOpenApiDocument();
 
 }  // namespace flattone::session::rest

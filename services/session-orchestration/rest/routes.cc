@@ -5,6 +5,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "flattone/session/v1/platform.pb.h"
+#include "flattone/session/v1/session.pb.h"
 #include "google/api/annotations.pb.h"
 #include "libs/base/error.h"
 #include "services/session-orchestration/rest/bind.h"
@@ -43,11 +45,19 @@ absl::StatusOr<Route> MakeRoute(const pb::MethodDescriptor* method, const google
 
 }  // namespace
 
-absl::StatusOr<Routes> Routes::From(const pb::ServiceDescriptor* service) {
+std::vector<const pb::ServiceDescriptor*> PublicServices() {
+  return {v1::CreateSessionRequest::descriptor()->file()->FindServiceByName("SessionService"),
+          v1::CreatePlatformTenantRequest::descriptor()->file()->FindServiceByName("PlatformService")};
+}
+
+absl::StatusOr<Routes> Routes::From(const std::vector<const pb::ServiceDescriptor*>& services) {
   Routes routes;
   std::set<std::string> taken;
-  for (int i = 0; i < service->method_count(); ++i) {
-    const pb::MethodDescriptor* method = service->method(i);
+  std::vector<const pb::MethodDescriptor*> methods;
+  for (const pb::ServiceDescriptor* service : services) {
+    for (int i = 0; i < service->method_count(); ++i) methods.push_back(service->method(i));
+  }
+  for (const pb::MethodDescriptor* method : methods) {
     if (!method->options().HasExtension(google::api::http)) continue;
     const google::api::HttpRule& rule = method->options().GetExtension(google::api::http);
     std::vector<const google::api::HttpRule*> rules = {&rule};

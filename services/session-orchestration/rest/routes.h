@@ -26,10 +26,13 @@ struct Route {
   const google::protobuf::MethodDescriptor* method = nullptr;
 };
 
+// The services of the public API: SessionService, PlatformService.
+std::vector<const google::protobuf::ServiceDescriptor*> PublicServices();
+
 class Routes {
  public:
   // INVALID_ARGUMENT when an annotation cannot be served: a path or body that names no field, two routes alike.
-  static absl::StatusOr<Routes> From(const google::protobuf::ServiceDescriptor* service);
+  static absl::StatusOr<Routes> From(const std::vector<const google::protobuf::ServiceDescriptor*>& services);
 
   struct Match {
     const Route* route = nullptr;

@@ -18,7 +18,7 @@ using http::testing::RawSocket;
 
 struct Harness {
   explicit Harness(DoorOptions door_options = {}, http::ServerOptions options = {}) {
-    door = RestDoor::Make(door_options, v1::CreateSessionRequest::descriptor()->file()->FindServiceByName("SessionService"),
+    door = RestDoor::Make(door_options, PublicServices(),
                           &dispatcher, random, registry).value();
     server = http::HttpServer::Start(options, [this](http::Request request, http::ResponseWriter writer) {
                door->Handle(std::move(request), std::move(writer));

@@ -110,6 +110,17 @@ ALTER TABLE operation ADD COLUMN traceparent TEXT NOT NULL DEFAULT '';
 ALTER TABLE capture ADD COLUMN traceparent TEXT NOT NULL DEFAULT '';
 )";
 
+// Platforms make tenants: of one mode, or (0) of both where the operator made them.
+constexpr char kPlatforms[] = R"(
+ALTER TABLE tenant ADD COLUMN mode BIGINT NOT NULL DEFAULT 0;
+CREATE INDEX tenant_platform ON tenant (platform_id, created_us, id);
+)";
+
+// Named replicas of this service; replica/replica.h.
+constexpr char kReplicas[] = R"(
+CREATE TABLE replica (id TEXT PRIMARY KEY, epoch BIGINT NOT NULL, started_us BIGINT NOT NULL);
+)";
+
 }  // namespace
 
 const std::vector<storage::Migration>& Migrations() {
@@ -117,6 +128,7 @@ const std::vector<storage::Migration>& Migrations() {
       {"tenants, keys, edges", kTenants}, {"relays and calls", kFleet},       {"sessions and payments", kSessions},
       {"events and answers", kEvents},    {"webhook endpoints and deliveries", kWebhooks},
       {"traces of operations and captures", kTraces},
+      {"platforms", kPlatforms},          {"replicas", kReplicas},
   };
   return *migrations;
 }

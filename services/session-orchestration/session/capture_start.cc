@@ -3,6 +3,7 @@
 #include "services/session-orchestration/session/lifecycle.h"
 #include "services/session-orchestration/session/once.h"
 #include "services/session-orchestration/session/session_service.h"
+#include "services/session-orchestration/replica/replica.h"
 
 namespace flattone::session {
 namespace {
@@ -64,6 +65,7 @@ absl::StatusOr<CaptureRow> CaptureService::Reserve(const Change& change, const s
   CaptureRow capture;
   const absl::Status done = domain_.Commit([&](Transaction& tx) -> absl::Status {
     capture = {};
+    FT_TRY(StillReplica(tx, domain_.replica));
     auto was_kept = Kept(tx, domain_, change, kStartLease, kept);
     if (!was_kept.ok()) return was_kept.status();
     if (*was_kept) return absl::OkStatus();

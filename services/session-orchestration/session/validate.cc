@@ -9,11 +9,10 @@
 #include "services/session-orchestration/payment/money.h"
 #include "services/session-orchestration/session/context.h"
 #include "services/session-orchestration/session/free_text.h"
+#include "services/session-orchestration/tenant/records.h"
 
 namespace flattone::session {
 namespace {
-
-constexpr int64_t kDefaultMaxAmount = 99'999'999;
 
 absl::Status InRange(const std::string& field, uint32_t value, uint32_t low, uint32_t high) {
   if (value == 0 || (value >= low && value <= high)) return absl::OkStatus();
@@ -55,7 +54,7 @@ absl::Status CheckIntent(const std::string& field, const v1::PaymentIntent& inte
     return intent.has_amount() ? InvalidField(field + ".amount", "is set", "absent with PURPOSE_TOKENISE: no money is taken") : absl::OkStatus();
   }
   if (!intent.has_amount()) return InvalidField(field + ".amount", "is missing", "an amount in minor units with its currency");
-  const int64_t limit = tenant.max_amount_minor() > 0 ? tenant.max_amount_minor() : kDefaultMaxAmount;
+  const int64_t limit = tenant.max_amount_minor() > 0 ? tenant.max_amount_minor() : kDefaultMaxAmountMinor;
   FT_TRY(CheckMoney(field + ".amount", {intent.amount().amount_minor(), intent.amount().currency_code()}, limit));
   return CheckCurrency(field + ".amount", intent.amount().currency_code(), tenant);
 }

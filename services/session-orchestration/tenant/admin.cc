@@ -5,11 +5,9 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "libs/base/error.h"
-#include "services/session-orchestration/payment/money.h"
-#include "services/session-orchestration/session/free_text.h"
 #include "services/session-orchestration/store/page.h"
 #include "services/session-orchestration/store/rows.h"
-#include "services/session-orchestration/tenant/credentials.h"
+#include "services/session-orchestration/tenant/records.h"
 
 namespace flattone::session {
 namespace {
@@ -23,29 +21,6 @@ using storage::Transaction;
     if (!ft_status_.ok()) return ft_status_;          \
   } while (false)
 
-absl::Status NotFound(const char* code, const char* what) {
-  return Refusal(absl::StatusCode::kNotFound, {.code = code, .field = {}, .limit = {}, .fix = {}}, absl::StrCat("no such ", what));
-}
-
-absl::Status CheckTenant(const v1::Tenant& tenant) {
-  FT_RETURN(CheckRequiredText("tenant.name", tenant.name(), 100));
-  if (tenant.max_amount_minor() < 0 || tenant.max_amount_minor() > kMaxAmountMinor) {
-    return InvalidField("tenant.max_amount_minor", absl::StrCat("is ", tenant.max_amount_minor()), absl::StrCat("0 or 1 to ", kMaxAmountMinor));
-  }
-  for (const std::string& code : tenant.currency_codes()) {
-    if (!MinorUnits(code).has_value()) return InvalidField("tenant.currency_codes", "has an unknown code", "ISO 4217 alphabetic codes");
-  }
-  return absl::OkStatus();
-}
-
-absl::StatusOr<v1::Tenant> LoadTenant(Transaction& tx, const std::string& id, bool lock) {
-  auto rows = tx.Query("SELECT body FROM tenant WHERE id = $1" + (lock ? tx.ForUpdate() : std::string()), {id});
-  if (!rows.ok()) return rows.status();
-  v1::Tenant tenant;
-  if (rows->empty() || !tenant.ParseFromString(rows->front().Bytes("body"))) return NotFound("tenant_not_found", "tenant");
-  return tenant;
-}
-
 absl::Status CheckEdge(const v1::EdgeConfiguration& edge) {
   bool good = !edge.edge_id().empty() && edge.edge_id().size() <= 64;
   for (char c : edge.edge_id()) good = good && ((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-');
@@ -54,29 +29,11 @@ absl::Status CheckEdge(const v1::EdgeConfiguration& edge) {
   return absl::OkStatus();
 }
 
-// Asked sizes 1 to 200, 0: 50; more is cut, an operator's tool pages on.
-int Size(uint32_t wanted) { return wanted == 0 ? 50 : static_cast<int>(std::min<uint32_t>(wanted, 200)); }
-
-template <typename Response, typename Add>
-absl::Status PageOf(const absl::StatusOr<storage::Rows>& rows, int size, Response& response, const Add& add) {
-  if (!rows.ok()) return rows.status();
-  response.Clear();
-  for (size_t i = 0; i < rows->size() && i < static_cast<size_t>(size); ++i) add((*rows)[i]);
-  if (rows->size() > static_cast<size_t>(size)) {
-    const storage::Row& last = (*rows)[static_cast<size_t>(size) - 1];
-    response.set_next_page_token(PageToken({last.Int("created_us"), last.Text("id")}));
-  }
-  return absl::OkStatus();
-}
-
 }  // namespace
 
 absl::Status AdminStore::Record(Transaction& tx, const std::string& actor, const std::string& action, const std::string& tenant_id,
                                 const std::string& object) {
-  auto number = tx.Query("UPDATE counter SET value = value + 1 WHERE name = 'admin_action' RETURNING value");
-  if (!number.ok()) return number.status();
-  return tx.Execute("INSERT INTO admin_action (sequence, time_us, actor, action, tenant_id, object) VALUES ($1, $2, $3, $4, $5, $6)",
-                    {number->front().Int("value"), absl::ToUnixMicros(clock_.Now()), actor, action, tenant_id, object}).status();
+  return RecordAction(tx, clock_.Now(), actor, action, tenant_id, object);
 }
 
 absl::StatusOr<v1::Tenant> AdminStore::CreateTenant(const std::string& actor, const v1::CreateTenantRequest& request) {
@@ -84,15 +41,16 @@ absl::StatusOr<v1::Tenant> AdminStore::CreateTenant(const std::string& actor, co
   v1::Tenant tenant = request.tenant();
   const int64_t now = absl::ToUnixMicros(clock_.Now());
   tenant.set_id(RandomId(random_, "ten"));
+  tenant.clear_mode();  // both: the operator may give it keys of either
+  tenant.clear_suspended_by_platform();
   tenant.set_created_at(TimeText(now));
   FT_RETURN(db_.Write([&](Transaction& tx) -> absl::Status {
     if (!tenant.platform_id().empty()) {
-      auto platform = LoadTenant(tx, tenant.platform_id(), false);
+      auto platform = LoadTenant(tx, tenant.platform_id(), Lock::kNo);
       if (!platform.ok()) return platform.status();
       if (!platform->platform()) return InvalidField("tenant.platform_id", "names a merchant", "the id of a platform");
     }
-    FT_RETURN(tx.Execute("INSERT INTO tenant (id, platform_id, suspended, created_us, body) VALUES ($1, $2, $3, $4, $5)",
-                         {tenant.id(), tenant.platform_id(), tenant.suspended(), now, Blob{tenant.SerializeAsString()}}).status());
+    FT_RETURN(InsertTenant(tx, tenant, now));
     return Record(tx, actor, "tenant.create", tenant.id(), tenant.id());
   }));
   return tenant;
@@ -101,7 +59,7 @@ absl::StatusOr<v1::Tenant> AdminStore::CreateTenant(const std::string& actor, co
 absl::StatusOr<v1::Tenant> AdminStore::GetTenant(const v1::GetTenantRequest& request) {
   v1::Tenant tenant;
   FT_RETURN(db_.Read([&](Transaction& tx) -> absl::Status {
-    auto loaded = LoadTenant(tx, request.tenant_id(), false);
+    auto loaded = LoadTenant(tx, request.tenant_id(), Lock::kNo);
     if (loaded.ok()) tenant = *std::move(loaded);
     return loaded.status();
   }));
@@ -111,10 +69,10 @@ absl::StatusOr<v1::Tenant> AdminStore::GetTenant(const v1::GetTenantRequest& req
 absl::StatusOr<v1::ListTenantsResponse> AdminStore::ListTenants(const v1::ListTenantsRequest& request) {
   auto page = ReadPageToken(request.page_token());
   if (!page.ok()) return page.status();
-  const int size = Size(request.page_size());
+  const int size = SizeOfPage(request.page_size());
   v1::ListTenantsResponse response;
   FT_RETURN(db_.Read([&](Transaction& tx) {
-    return PageOf(tx.Query("SELECT id, created_us, body FROM tenant WHERE created_us < $1 OR (created_us = $2 AND id < $3)"
+    return FillPage(tx.Query("SELECT id, created_us, body FROM tenant WHERE created_us < $1 OR (created_us = $2 AND id < $3)"
                            " ORDER BY created_us DESC, id DESC LIMIT $4",
                            {page->at, page->at, page->id, size + 1}),
                   size, response, [&](const storage::Row& row) { response.add_tenants()->ParseFromString(row.Bytes("body")); });
@@ -126,15 +84,14 @@ absl::StatusOr<v1::Tenant> AdminStore::UpdateTenant(const std::string& actor, co
   FT_RETURN(CheckTenant(request.tenant()));
   v1::Tenant tenant;
   FT_RETURN(db_.Write([&](Transaction& tx) -> absl::Status {
-    auto loaded = LoadTenant(tx, request.tenant().id(), true);
+    auto loaded = LoadTenant(tx, request.tenant().id(), Lock::kYes);
     if (!loaded.ok()) return loaded.status();
     tenant = *std::move(loaded);
     tenant.set_name(request.tenant().name());
     tenant.set_max_amount_minor(request.tenant().max_amount_minor());
     *tenant.mutable_currency_codes() = request.tenant().currency_codes();
     tenant.set_suspended(request.tenant().suspended());
-    FT_RETURN(tx.Execute("UPDATE tenant SET suspended = $1, body = $2 WHERE id = $3",
-                         {tenant.suspended(), Blob{tenant.SerializeAsString()}, tenant.id()}).status());
+    FT_RETURN(SaveTenant(tx, tenant));
     return Record(tx, actor, "tenant.update", tenant.id(), tenant.id());
   }));
   return tenant;
@@ -145,45 +102,30 @@ absl::StatusOr<v1::ApiKey> AdminStore::CreateApiKey(const std::string& actor, co
   if (key.mode() != common::v1::MODE_TEST && key.mode() != common::v1::MODE_LIVE) {
     return InvalidField("key.mode", absl::StrCat("is ", static_cast<int>(key.mode())), "MODE_TEST or MODE_LIVE");
   }
-  if (key.roles().empty()) return InvalidField("key.roles", "is empty", "at least one of SESSIONS, FINANCE, READ");
-  for (const int role : key.roles()) {
-    if (role < v1::API_KEY_ROLE_SESSIONS || role > v1::API_KEY_ROLE_READ) return InvalidField("key.roles", absl::StrCat("has ", role), "SESSIONS, FINANCE, READ");
-  }
-  FT_RETURN(CheckText("key.description", key.description(), 200));
-  int64_t expires = 0;
-  if (!key.expires_at().empty()) {
-    absl::Time at;
-    std::string problem;
-    if (!absl::ParseTime(absl::RFC3339_full, key.expires_at(), &at, &problem) || at <= clock_.Now()) {
-      return InvalidField("key.expires_at", "cannot be used", "a time to come, RFC 3339, or empty");
-    }
-    expires = absl::ToUnixMicros(at);
-  }
-  const int64_t now = absl::ToUnixMicros(clock_.Now());
-  key.set_id(RandomId(random_, "key"));
-  key.set_revoked(false);
-  key.clear_secret();
-  key.set_created_at(TimeText(now));
-  const std::string secret = NewSecret(random_, key.mode() == common::v1::MODE_LIVE ? "ft_live_" : "ft_test_");
   FT_RETURN(db_.Write([&](Transaction& tx) -> absl::Status {
-    auto tenant = LoadTenant(tx, key.tenant_id(), false);
+    auto tenant = LoadTenant(tx, request.key().tenant_id(), Lock::kNo);
     if (!tenant.ok()) return tenant.status();
-    FT_RETURN(tx.Execute("INSERT INTO api_key (id, tenant_id, mode, secret_hash, expires_us, revoked, created_us, body)"
-                         " VALUES ($1, $2, $3, $4, $5, 0, $6, $7)",
-                         {key.id(), key.tenant_id(), static_cast<int>(key.mode()), SecretHash(secret), expires, now, Blob{key.SerializeAsString()}}).status());
+    if (tenant->mode() != common::v1::MODE_UNSPECIFIED && tenant->mode() != request.key().mode()) {
+      return InvalidField("key.mode", "is not the mode of the tenant", "the mode of the platform's key that made it");
+    }
+    for (const int role : request.key().roles()) {
+      if (role == v1::API_KEY_ROLE_PLATFORM && !tenant->platform()) return InvalidField("key.roles", "has API_KEY_ROLE_PLATFORM", "SESSIONS, FINANCE, READ for a merchant");
+    }
+    auto made = InsertKey(tx, random_, clock_.Now(), request.key());
+    if (!made.ok()) return made.status();
+    key = *std::move(made);
     return Record(tx, actor, "key.create", key.tenant_id(), key.id());
   }));
-  key.set_secret(secret);
   return key;
 }
 
 absl::StatusOr<v1::ListApiKeysResponse> AdminStore::ListApiKeys(const v1::ListApiKeysRequest& request) {
   auto page = ReadPageToken(request.page_token());
   if (!page.ok()) return page.status();
-  const int size = Size(request.page_size());
+  const int size = SizeOfPage(request.page_size());
   v1::ListApiKeysResponse response;
   FT_RETURN(db_.Read([&](Transaction& tx) {
-    return PageOf(tx.Query("SELECT id, created_us, revoked, body FROM api_key WHERE tenant_id = $1 AND (created_us < $2 OR (created_us = $3 AND id < $4))"
+    return FillPage(tx.Query("SELECT id, created_us, revoked, body FROM api_key WHERE tenant_id = $1 AND (created_us < $2 OR (created_us = $3 AND id < $4))"
                            " ORDER BY created_us DESC, id DESC LIMIT $5",
                            {request.tenant_id(), page->at, page->at, page->id, size + 1}),
                   size, response, [&](const storage::Row& row) {
@@ -200,7 +142,7 @@ absl::StatusOr<v1::ApiKey> AdminStore::RevokeApiKey(const std::string& actor, co
   FT_RETURN(db_.Write([&](Transaction& tx) -> absl::Status {
     auto rows = tx.Query("UPDATE api_key SET revoked = 1 WHERE id = $1 RETURNING tenant_id, body", {request.key_id()});
     if (!rows.ok()) return rows.status();
-    if (rows->empty()) return NotFound("key_not_found", "API key");
+    if (rows->empty()) return KeyNotFound();
     key.ParseFromString(rows->front().Bytes("body"));
     key.set_revoked(true);
     return Record(tx, actor, "key.revoke", key.tenant_id(), key.id());
@@ -213,7 +155,7 @@ absl::StatusOr<v1::EdgeConfiguration> AdminStore::PutEdge(const std::string& act
   FT_RETURN(CheckEdge(edge));
   FT_RETURN(db_.Write([&](Transaction& tx) -> absl::Status {
     for (const std::string& tenant_id : edge.tenant_ids()) {
-      auto tenant = LoadTenant(tx, tenant_id, false);
+      auto tenant = LoadTenant(tx, tenant_id, Lock::kNo);
       if (!tenant.ok()) return InvalidField("edge.tenant_ids", absl::StrCat("names ", tenant_id.size() <= 64 ? tenant_id : "(long)", ", which is no tenant"), "ids of tenants");
     }
     FT_RETURN(tx.Execute("INSERT INTO edge (id, body) VALUES ($1, $2) ON CONFLICT (id) DO UPDATE SET body = excluded.body",
@@ -227,10 +169,10 @@ absl::StatusOr<v1::EdgeConfiguration> AdminStore::PutEdge(const std::string& act
 absl::StatusOr<v1::ListEdgesResponse> AdminStore::ListEdges(const v1::ListEdgesRequest& request) {
   auto page = ReadPageToken(request.page_token());
   if (!page.ok()) return page.status();
-  const int size = Size(request.page_size());
+  const int size = SizeOfPage(request.page_size());
   v1::ListEdgesResponse response;
   FT_RETURN(db_.Read([&](Transaction& tx) {
-    return PageOf(tx.Query("SELECT id, 0 AS created_us, body FROM edge WHERE id > $1 ORDER BY id LIMIT $2", {page->id, size + 1}), size, response,
+    return FillPage(tx.Query("SELECT id, 0 AS created_us, body FROM edge WHERE id > $1 ORDER BY id LIMIT $2", {page->id, size + 1}), size, response,
                   [&](const storage::Row& row) { response.add_edges()->ParseFromString(row.Bytes("body")); });
   }));
   return response;
@@ -240,7 +182,7 @@ absl::StatusOr<v1::DeleteEdgeResponse> AdminStore::DeleteEdge(const std::string&
   FT_RETURN(db_.Write([&](Transaction& tx) -> absl::Status {
     auto gone = tx.Execute("DELETE FROM edge WHERE id = $1", {request.edge_id()});
     if (!gone.ok()) return gone.status();
-    if (*gone == 0) return NotFound("edge_not_found", "edge");
+    if (*gone == 0) return Refusal(absl::StatusCode::kNotFound, {.code = "edge_not_found", .field = {}, .limit = {}, .fix = {}}, "no such edge");
     FT_RETURN(tx.Execute("UPDATE counter SET value = value + 1 WHERE name = 'edges_revision'").status());
     return Record(tx, actor, "edge.delete", "", request.edge_id());
   }));
@@ -267,7 +209,7 @@ absl::StatusOr<v1::ListAdminActionsResponse> AdminStore::ListActions(const v1::L
   v1::ListAdminActionsResponse response;
   FT_RETURN(db_.Read([&](Transaction& tx) -> absl::Status {
     response.Clear();
-    auto rows = tx.Query("SELECT * FROM admin_action WHERE sequence > $1 ORDER BY sequence LIMIT $2", {request.after_sequence(), Size(request.page_size())});
+    auto rows = tx.Query("SELECT * FROM admin_action WHERE sequence > $1 ORDER BY sequence LIMIT $2", {request.after_sequence(), SizeOfPage(request.page_size())});
     if (!rows.ok()) return rows.status();
     for (const storage::Row& row : *rows) {
       auto* action = response.add_actions();

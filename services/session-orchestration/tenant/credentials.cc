@@ -7,6 +7,7 @@
 #include "flattone/session/v1/admin.pb.h"
 #include "libs/base/error.h"
 #include "libs/crypto/digest.h"
+#include "services/session-orchestration/tenant/records.h"
 
 namespace flattone::session {
 namespace {
@@ -23,34 +24,35 @@ absl::Status Invalid() {
                  "use a valid API key or agent token");
 }
 
-struct Merchant {
-  v1::Tenant body;
-};
-absl::StatusOr<Merchant> LoadTenant(storage::Transaction& tx, const std::string& id) {
-  auto rows = tx.Query("SELECT body FROM tenant WHERE id = $1", {id});
-  if (!rows.ok()) return rows.status();
-  Merchant merchant;
-  if (rows->empty() || !merchant.body.ParseFromString(rows->front().Bytes("body"))) return Invalid();
-  return merchant;
-}
-
 absl::Status Suspended() {
-  return Refused(absl::StatusCode::kPermissionDenied, "tenant_suspended", "the tenant is suspended", "ask the operator");
+  return Refused(absl::StatusCode::kPermissionDenied, "tenant_suspended", "the tenant is suspended", "ask the operator, or its platform");
 }
 
-// The tenant that a key acts for: its own, or one that its platform created.
-absl::StatusOr<std::string> ActingTenant(storage::Transaction& tx, const std::string& own, const std::string& wanted) {
-  auto mine = LoadTenant(tx, own);
+// A tenant that may act now: neither it nor its platform is suspended.
+absl::StatusOr<v1::Tenant> LoadActive(storage::Transaction& tx, const std::string& id) {
+  auto tenant = LoadTenant(tx, id, Lock::kNo);
+  if (tenant.status().code() == absl::StatusCode::kNotFound) return Invalid();
+  if (!tenant.ok()) return tenant;
+  if (IsSuspended(*tenant)) return Suspended();
+  if (tenant->platform_id().empty()) return tenant;
+  auto platform = LoadTenant(tx, tenant->platform_id(), Lock::kNo);
+  if (!platform.ok()) return platform;
+  return IsSuspended(*platform) ? absl::StatusOr<v1::Tenant>(Suspended()) : tenant;
+}
+
+// The tenant that a key acts for: its own, or one of its platform's in the key's own mode.
+absl::StatusOr<std::string> ActingTenant(storage::Transaction& tx, const std::string& own, int mode, const std::string& wanted) {
+  auto mine = LoadActive(tx, own);
   if (!mine.ok()) return mine.status();
-  if (mine->body.suspended()) return Suspended();
   if (wanted.empty() || wanted == own) return own;
-  auto theirs = LoadTenant(tx, wanted);
-  const bool ours = mine->body.platform() && theirs.ok() && theirs->body.platform_id() == own;
+  auto theirs = LoadTenant(tx, wanted, Lock::kNo);
+  const bool ours = mine->platform() && theirs.ok() && theirs->platform_id() == own &&
+                    (theirs->mode() == common::v1::MODE_UNSPECIFIED || static_cast<int>(theirs->mode()) == mode);
   if (!ours) {
     return Refused(absl::StatusCode::kPermissionDenied, "tenant_not_yours", "Flattone-Tenant names a tenant that this key does not act for",
                    "leave the header out, or name a tenant of this platform");
   }
-  if (theirs->body.suspended()) return Suspended();
+  if (IsSuspended(*theirs)) return Suspended();
   return wanted;
 }
 
@@ -62,7 +64,7 @@ absl::StatusOr<Caller> FromKey(storage::Transaction& tx, const CallContext& cont
   const int64_t expires = row.Int("expires_us");
   v1::ApiKey key;
   if (row.Bool("revoked") || (expires != 0 && expires <= now_us) || !key.ParseFromString(row.Bytes("body"))) return Invalid();
-  auto tenant = ActingTenant(tx, row.Text("tenant_id"), context.acting_tenant);
+  auto tenant = ActingTenant(tx, row.Text("tenant_id"), static_cast<int>(row.Int("mode")), context.acting_tenant);
   if (!tenant.ok()) return tenant.status();
   Caller caller;
   caller.world = {*tenant, static_cast<int>(row.Int("mode"))};
@@ -79,9 +81,8 @@ absl::StatusOr<Caller> FromAgentToken(storage::Transaction& tx, const CallContex
   if (!rows.ok()) return rows.status();
   if (rows->empty()) return Invalid();
   const storage::Row& row = rows->front();
-  auto tenant = LoadTenant(tx, row.Text("tenant_id"));
+  auto tenant = LoadActive(tx, row.Text("tenant_id"));
   if (!tenant.ok()) return tenant.status();
-  if (tenant->body.suspended()) return Suspended();
   Caller caller;
   caller.world = {row.Text("tenant_id"), static_cast<int>(row.Int("mode"))};
   caller.session_id = row.Text("session_id");

@@ -214,12 +214,14 @@ TEST_CASE("numbers are without gaps and in commit order, whatever rolls back and
 
 TEST_CASE("every method of the contract has a rule, and an unknown one is refused") {
   Fixture f(Backend::kSqlite);
-  const auto* service = v1::CreateSessionRequest::descriptor()->file()->FindServiceByName("SessionService");
-  REQUIRE(service != nullptr);
-  for (int i = 0; i < service->method_count(); ++i) {
-    INFO(service->method(i)->name());
-    const v1::GetSessionRequest any;
-    CHECK(Answer(*f.one, service->method(i)->name().c_str(), any, {}) == "credential_missing");
+  for (const auto* service : {v1::CreateSessionRequest::descriptor()->file()->FindServiceByName("SessionService"),
+                              v1::CreatePlatformTenantRequest::descriptor()->file()->FindServiceByName("PlatformService")}) {
+    REQUIRE(service != nullptr);
+    for (int i = 0; i < service->method_count(); ++i) {
+      INFO(service->method(i)->name());
+      const v1::GetSessionRequest any;
+      CHECK(Answer(*f.one, service->method(i)->name().c_str(), any, {}) == "credential_missing");
+    }
   }
   CHECK(Answer(*f.one, "DropTables", v1::GetSessionRequest(), {}) == "method_unknown");
 }

@@ -53,8 +53,8 @@ struct Replica {
         domain{*db, around.clock, around.random, around.relays, around.vault, around.gateway, hub, around.gates, std::move(name)},
         meters(registry), log({.service = "test"}, around.clock, registry, [](std::string_view) {}),
         sessions(domain), captures(domain, nullptr), payments(domain, meters, log), fleet(domain),
-        admin(*db, around.clock, around.random), worker(domain, captures, payments, fleet),
-        dispatcher({domain, sessions, captures, payments, nullptr, registry, log}) {}
+        platforms(around.clock, around.random), admin(*db, around.clock, around.random), worker(domain, captures, payments, fleet),
+        dispatcher({domain, sessions, captures, payments, platforms, nullptr, registry, log}) {}
   std::unique_ptr<storage::Database> db;
   EventHub hub;
   Domain domain;
@@ -65,6 +65,7 @@ struct Replica {
   CaptureService captures;
   PaymentService payments;
   Fleet fleet;
+  PlatformStore platforms;
   AdminStore admin;
   Worker worker;
   SessionDispatcher dispatcher;

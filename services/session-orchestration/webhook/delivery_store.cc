@@ -1,6 +1,7 @@
 #include "services/session-orchestration/webhook/delivery_store.h"
 
 #include "libs/base/error.h"
+#include "services/session-orchestration/replica/replica.h"
 
 namespace flattone::session {
 namespace {
@@ -57,6 +58,7 @@ absl::Status EnqueueDeliveries(storage::Transaction& tx, Random& random, const O
 
 absl::StatusOr<std::vector<ClaimedDelivery>> ClaimDeliveries(storage::Transaction& tx, std::string_view owner, absl::Time now,
                                                              absl::Duration lease, int limit) {
+  if (absl::Status mine = StillReplica(tx, owner); !mine.ok()) return mine;
   const int64_t now_us = absl::ToUnixMicros(now);
   const std::string lock = tx.dialect() == storage::Dialect::kPostgresql ? " FOR UPDATE OF d SKIP LOCKED" : "";
   auto rows = tx.Query(
@@ -126,10 +128,6 @@ absl::Status ReleaseDelivery(storage::Transaction& tx, std::string_view owner, c
       "UPDATE webhook_delivery SET next_attempt_us = $1, owner = '', owner_until_us = 0 WHERE id = $2 AND tenant_id = $3 AND owner = $4"
       " AND state = 1",
       {absl::ToUnixMicros(next), delivery.id, delivery.tenant_id, owner}));
-}
-
-absl::Status ReleaseOwn(storage::Transaction& tx, std::string_view owner) {
-  return tx.Execute("UPDATE webhook_delivery SET owner = '', owner_until_us = 0 WHERE owner = $1 AND state = 1", {owner}).status();
 }
 
 absl::Status DisableEndpoint(storage::Transaction& tx, std::string_view tenant_id, std::string_view endpoint_id, std::string_view reason) {

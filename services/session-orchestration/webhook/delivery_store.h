@@ -52,7 +52,8 @@ struct ClaimedDelivery {
   int64_t failing_since_us = 0;                 // 0: the last delivery of this endpoint went well
 };
 
-// Up to `limit` due deliveries of enabled endpoints, oldest first, leased to `owner` for `lease`.
+// Up to `limit` due deliveries of enabled endpoints, oldest first, leased to `owner` for `lease`. ABORTED
+// "replica_replaced" when the owner has a successor (replica/replica.h).
 absl::StatusOr<std::vector<ClaimedDelivery>> ClaimDeliveries(storage::Transaction& tx, std::string_view owner, absl::Time now,
                                                              absl::Duration lease, int limit);
 
@@ -68,8 +69,6 @@ absl::Status MarkFailed(storage::Transaction& tx, std::string_view owner, const 
                         absl::Time now);
 // Gives a claim back unsent, due again at `next`; no attempt is counted.
 absl::Status ReleaseDelivery(storage::Transaction& tx, std::string_view owner, const ClaimedDelivery& delivery, absl::Time next);
-// A replica that starts again takes back what it had claimed before it died: owners are unique among the living.
-absl::Status ReleaseOwn(storage::Transaction& tx, std::string_view owner);
 // "gone" (410) or "failing" (for days). Its pending deliveries stay, and go out if it is enabled again.
 absl::Status DisableEndpoint(storage::Transaction& tx, std::string_view tenant_id, std::string_view endpoint_id, std::string_view reason);
 

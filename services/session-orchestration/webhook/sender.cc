@@ -44,9 +44,6 @@ Sender::Sender(SenderOptions options, SenderParts parts)
 Sender::~Sender() { Stop(); }
 
 void Sender::Start() {
-  const absl::Status released =
-      parts_.database.Write([&](storage::Transaction& tx) { return ReleaseOwn(tx, options_.owner); });
-  if (!released.ok()) failed_to_mark_.Add();  // the leases run out by themselves
   thread_ = std::thread([this] { Run(); });
 }
 

@@ -11,6 +11,7 @@
 #include "libs/storage/scratch.h"
 #include "libs/testing/catch.h"
 #include "libs/testing/fakes.h"
+#include "services/session-orchestration/replica/replica.h"
 #include "services/session-orchestration/schema/schema.h"
 #include "services/session-orchestration/webhook/endpoints.h"
 #include "services/session-orchestration/webhook/signature.h"
@@ -360,7 +361,8 @@ TEST_CASE("a sender that died leaves its claims to the lease, or to itself when 
   Fixture f;
   const v1::WebhookEndpoint endpoint = f.Create(f.receiver.Url());
   f.Event(1);
-  REQUIRE(f.Run([&](Transaction& tx) { return ClaimDeliveries(tx, "one", f.clock.Now(), absl::Seconds(60), 9).status(); }).ok());
+  const std::string one = TakeReplica(*f.db, "orc-1", f.clock.Now()).value();
+  REQUIRE(f.Run([&](Transaction& tx) { return ClaimDeliveries(tx, one, f.clock.Now(), absl::Seconds(60), 9).status(); }).ok());
   auto two = f.NewSender({.owner = "two"});
   CHECK(two->Round() == 0);
   SECTION("the lease ends") {
@@ -368,10 +370,9 @@ TEST_CASE("a sender that died leaves its claims to the lease, or to itself when 
     CHECK(two->Round() == 1);
   }
   SECTION("the owner is back") {
-    auto one = f.NewSender({.owner = "one"});
-    one->Start();
-    one->Stop();
-    two->Round();
+    auto again = f.NewSender({.owner = TakeReplica(*f.db, "orc-1", f.clock.Now()).value()});
+    CHECK(f.NewSender({.owner = one})->Round() == 0);
+    CHECK(again->Round() == 1);
   }
   CHECK(f.Deliveries(endpoint.id()).at(0).state() == v1::DELIVERY_STATE_DELIVERED);
   CHECK(f.Seen() == 1);

@@ -2,6 +2,7 @@
 
 #include <chrono>
 
+#include "services/session-orchestration/replica/replica.h"
 #include "services/session-orchestration/store/rows.h"
 
 namespace flattone::session {
@@ -143,6 +144,7 @@ absl::Status Watcher::Tend() {
   std::vector<CaptureRow> mine;
   FT_TRY(domain_.db.Write([&](storage::Transaction& tx) -> absl::Status {
     mine.clear();
+    FT_TRY(StillReplica(tx, domain_.replica));
     auto rows = tx.Query(std::string(kSelectCapture) + "WHERE phase = 'RUNNING' AND (owner = $1 OR owner_until_us <= $2) ORDER BY id LIMIT 2000" +
                              tx.ForUpdateSkipLocked(),
                          {domain_.replica, now});
