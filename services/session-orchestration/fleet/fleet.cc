@@ -10,8 +10,6 @@
 namespace flattone::session {
 namespace {
 
-constexpr int64_t kRestarted = 0;  // the lease of a relay's former life
-
 using storage::Blob;
 using storage::Transaction;
 

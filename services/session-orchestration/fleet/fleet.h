@@ -14,6 +14,8 @@ inline constexpr absl::Duration kRelayLease = absl::Seconds(15);
 // How long after its lease a relay that is silent counts as lost with its calls.
 inline constexpr absl::Duration kRelayGrace = absl::Seconds(30);
 
+// The lease of a restarted relay's former life, which has a row of its own until its calls are ended.
+inline constexpr int64_t kRestarted = 0;
 // Tenants of one edge, those of its platforms included: what one lease answer carries.
 inline constexpr int kMaxTenantsOfEdge = 20'000;
 

@@ -17,11 +17,12 @@ struct Surveyed : Fixture {
     REQUIRE(survey.Look().ok());
     return registry.Value(name, labels);
   }
-  void Relay(const std::string& id, uint32_t calls, v1::RelayState state = v1::RELAY_STATE_READY) {
+  void Relay(const std::string& id, uint32_t calls, v1::RelayState state = v1::RELAY_STATE_READY, const std::string& instance = {}) {
     v1::RegisterRelayRequest relay;
     relay.set_relay_id(id);
     relay.set_grpc_address("relay:7001");
     relay.set_state(state);
+    relay.set_instance_id(instance);
     relay.mutable_load()->set_calls(calls);
     relay.mutable_load()->set_call_capacity(100);
     Must(one->fleet.Register(relay));
@@ -50,6 +51,18 @@ TEST_CASE("each relay shows calls, capacity and the age of its lease; a silent o
   CHECK(f.Of("flattone_session_relays", {{"state", "lost"}}) == 0);
   CHECK(f.Of("flattone_session_relay_lease_age_seconds", {{"relay", "rly_1"}}) == -1);
   CHECK(f.Of("flattone_session_relay_calls", {{"relay", "rly_1"}}) == 0);
+}
+
+TEST_CASE("a relay that has restarted is one relay: its former life is neither lost nor a series") {
+  const Backend backend = GENERATE(from_range(Backends()));
+  CAPTURE(backend);
+  Surveyed f(backend);
+  f.Relay("rly_1", 7, v1::RELAY_STATE_READY, "first");
+  f.Relay("rly_1", 1, v1::RELAY_STATE_READY, "second");
+  CHECK(f.Of("flattone_session_relays", {{"state", "lost"}}) == 0);
+  CHECK(f.Of("flattone_session_relays", {{"state", "ready"}}) == 1);
+  CHECK(f.Of("flattone_session_relay_calls", {{"relay", "rly_1"}}) == 1);
+  CHECK(f.registry.Text().find("rly_1#") == std::string::npos);
 }
 
 TEST_CASE("however many relays there were, the series are bounded and nothing is left out of the sum") {
