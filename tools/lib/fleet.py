@@ -18,6 +18,7 @@ import json
 import os
 import pathlib
 import re
+import shlex
 import signal
 import subprocess
 import threading
@@ -353,24 +354,28 @@ class Fleet:
         where = urllib.parse.urlsplit(self.admin_url)
         return f"postgresql://{name}@{where.hostname or ''}/{name}?{where.query}"
 
+    @property
+    def _postgres_dir(self):
+        """The scratch server's directory: its socket, data and log."""
+        return pathlib.Path(urllib.parse.parse_qs(urllib.parse.urlsplit(self.admin_url).query)["host"][0])
+
     def _pg_ctl(self, *arguments):
         """pg_ctl of the scratch server's own data directory, as its owner."""
-        directory = pathlib.Path(urllib.parse.parse_qs(urllib.parse.urlsplit(self.admin_url).query)["host"][0])
         program = sorted(pathlib.Path("/usr/lib/postgresql").glob("*/bin/pg_ctl"))[0]
         as_owner = ["runuser", "-u", "postgres", "--"] if os.getuid() == 0 else []
-        subprocess.run([*as_owner, program, "-D", directory / "data", *arguments], check=True, cwd="/", timeout=60,
+        subprocess.run([*as_owner, program, "-D", self._postgres_dir / "data", *arguments], check=True, cwd="/", timeout=60,
                        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        return directory
 
     def database_stop(self):
         """Pulls the plug of PostgreSQL: every connection breaks at once, nothing is said."""
         self._pg_ctl("-m", "immediate", "stop")
 
     def database_start(self):
-        """Starts it again at its place; it recovers what was committed."""
-        directory = pathlib.Path(urllib.parse.parse_qs(urllib.parse.urlsplit(self.admin_url).query)["host"][0])
-        options = (directory / "data" / "postmaster.opts").read_text().split(" ", 1)[1].strip()
-        self._pg_ctl("-w", "-l", directory / "server.log", "-o", options.replace('"', "'").replace("'-D' ", ""), "start")
+        """Starts it again at its place, with the options that it ran with; it recovers what was committed."""
+        _, *options = shlex.split((self._postgres_dir / "data" / "postmaster.opts").read_text())
+        if options[0] == "-D":  # pg_ctl gives the data directory itself
+            options = options[2:]
+        self._pg_ctl("-w", "-l", self._postgres_dir / "server.log", "-o", shlex.join(options), "start")
 
     def sql(self, statement, url=None):
         """Runs one statement as the scratch server's owner; rows as text."""
