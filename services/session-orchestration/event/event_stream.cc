@@ -18,6 +18,10 @@ EventStream::~EventStream() {
 
 absl::Status EventStream::Poll(size_t max, std::vector<StreamItem>* out) {
   if (ended_) return absl::OutOfRangeError("the session has ended");
+  return start_.for_caller(Take(max, out));
+}
+
+absl::Status EventStream::Take(size_t max, std::vector<StreamItem>* out) {
   FT_TRY(start_.check());
   std::vector<v1::Event> events;
   FT_TRY(domain_.db.Read([&](storage::Transaction& tx) -> absl::Status {

@@ -21,6 +21,7 @@ class EventStream final : public RpcStream {
     std::string session_id;  // empty: the whole tenant
     int64_t after = 0;
     std::function<absl::Status()> check;  // the credential again
+    std::function<absl::Status(const absl::Status&)> for_caller;  // what a failure is told as
   };
   EventStream(const Domain& domain, Start start) : domain_(domain), start_(std::move(start)) {}
   ~EventStream() override;
@@ -29,6 +30,8 @@ class EventStream final : public RpcStream {
   void OnReady(std::function<void()> wake) override;
 
  private:
+  absl::Status Take(size_t max, std::vector<StreamItem>* out);
+
   const Domain& domain_;
   Start start_;
   int64_t seen_ = 0;  // the world's number when Poll last looked

@@ -124,12 +124,34 @@ absl::StatusOr<v1::ListEventsResponse> EventsAfter(const Domain& domain, const W
   return response;
 }
 
+// What a database or a neighbour says of its own trouble (addresses, paths, statements) is for our log: whoever asked
+// hears that it failed, and what to do. What carries a detail was written for them.
+bool OfOurInside(const absl::Status& status) {
+  if (status.ok() || DetailOf(status).has_value()) return false;
+  switch (status.code()) {
+    case absl::StatusCode::kUnavailable:
+    case absl::StatusCode::kDeadlineExceeded:
+    case absl::StatusCode::kAborted:
+    case absl::StatusCode::kInternal:
+    case absl::StatusCode::kUnknown:
+    case absl::StatusCode::kDataLoss: return true;
+    default: return false;
+  }
+}
+
 }  // namespace
 
 SessionDispatcher::SessionDispatcher(const Parts& parts)
     : parts_(parts),
       calls_(parts.metrics, "flattone_session_calls_total", "Calls of the public API by method", "method"),
       refusals_(parts.metrics, "flattone_session_refusals_total", "Refused calls of the public API by code", "code") {}
+
+absl::Status SessionDispatcher::ForCaller(const std::string& name, const CallContext& context, const absl::Status& status) {
+  if (!OfOurInside(status)) return status;
+  parts_.log.Warn(obs::TraceContext::Parse(context.traceparent).value_or(obs::TraceContext()), "call failed inside",
+                  {{"method", name}, {"why", status}});
+  return absl::Status(status.code(), "This could not be answered just now; try again with the same Idempotency-Key, or ask with the trace id.");
+}
 
 absl::StatusOr<Caller> SessionDispatcher::Admit(const std::string& name, const Message& request, const CallContext& context) {
   const auto rule = MethodRules().find(name);
@@ -188,6 +210,7 @@ absl::StatusOr<MessagePtr> SessionDispatcher::Call(const std::string& method, co
                     {{"method", MethodRules().count(name) == 1 ? name : std::string("unknown")}, {"code", code}, {"tenant", told.tenant_id},
                      {"key", told.key_id}, {"resource", LoggedId(told.resource)}});
   }
+  if (!answer.ok()) return ForCaller(name, context, answer.status());
   return answer;
 }
 
@@ -307,10 +330,18 @@ absl::StatusOr<MessagePtr> SessionDispatcher::RunPlatform(const std::string& nam
 absl::StatusOr<std::unique_ptr<RpcStream>> SessionDispatcher::OpenStream(const std::string& method, const Message& request,
                                                                          const std::string& last_event_id, const CallContext& context) {
   const std::string name = NameIn(method);
+  auto stream = NewStream(name, request, last_event_id, context);
+  if (!stream.ok()) return ForCaller(name, context, stream.status());
+  return stream;
+}
+
+absl::StatusOr<std::unique_ptr<RpcStream>> SessionDispatcher::NewStream(const std::string& name, const Message& request,
+                                                                        const std::string& last_event_id, const CallContext& context) {
   auto caller = Admit(name, request, context);
   if (!caller.ok()) return caller.status();
   calls_.Add(name);
   EventStream::Start start;
+  start.for_caller = [this, name, context](const absl::Status& status) { return ForCaller(name, context, status); };
   start.world = caller->world;
   start.check = [this, name, context]() { return Admit(name, v1::StreamEventsRequest(), context).status(); };
   if (name == "StreamSessionEvents") {

@@ -40,6 +40,10 @@ class SessionDispatcher final : public RpcDispatcher {
 
  private:
   using MessagePtr = std::unique_ptr<google::protobuf::Message>;
+  // What the caller hears of a failure: all of a refusal; of our own trouble only that it is one, the reason goes to the log.
+  absl::Status ForCaller(const std::string& name, const CallContext& context, const absl::Status& status);
+  absl::StatusOr<std::unique_ptr<RpcStream>> NewStream(const std::string& name, const google::protobuf::Message& request,
+                                                       const std::string& last_event_id, const CallContext& context);
   absl::StatusOr<Caller> Admit(const std::string& name, const google::protobuf::Message& request, const CallContext& context);
   absl::StatusOr<MessagePtr> Run(const std::string& name, const google::protobuf::Message& request, const Caller& caller, const Change& change);
   absl::StatusOr<MessagePtr> RunSession(const std::string& name, const google::protobuf::Message& request, const Caller& caller, const Change& change);

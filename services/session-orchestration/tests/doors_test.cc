@@ -212,6 +212,22 @@ TEST_CASE("numbers are without gaps and in commit order, whatever rolls back and
   CHECK(seen == 40);
 }
 
+TEST_CASE("what a database says of its own trouble is for the log: a caller hears that it failed, not where") {
+  const Backend backend = GENERATE(from_range(Backends()));
+  CAPTURE(backend);
+  Fixture f(backend);
+  const CallContext context = Bearer(f.NewKey(f.tenant, {v1::API_KEY_ROLE_READ}));
+  auto stream = f.one->dispatcher.OpenStream(std::string(kPrefix) + "StreamEvents", v1::StreamEventsRequest(), {}, context);
+  REQUIRE(stream.ok());
+  REQUIRE(f.one->db->Write([](storage::Transaction& tx) { return tx.Execute("ALTER TABLE event RENAME TO mislaid").status(); }).ok());
+  const absl::Status listed = f.one->dispatcher.Call(std::string(kPrefix) + "ListEvents", v1::ListEventsRequest(), context).status();
+  std::vector<StreamItem> items;
+  for (const absl::Status& status : {listed, (*stream)->Poll(10, &items)}) {
+    CHECK_FALSE(status.ok());
+    CHECK(status.message() == "This could not be answered just now; try again with the same Idempotency-Key, or ask with the trace id.");
+  }
+}
+
 TEST_CASE("every method of the contract has a rule, and an unknown one is refused") {
   Fixture f(Backend::kSqlite);
   for (const auto* service : {v1::CreateSessionRequest::descriptor()->file()->FindServiceByName("SessionService"),
