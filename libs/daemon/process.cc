@@ -2,7 +2,7 @@
 
 #include <pthread.h>
 #include <signal.h>
-#include <sys/resource.h>
+#include <sched.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -83,7 +83,7 @@ struct Process::Impl {
   explicit Impl(ProcessSpec s)
       : spec(std::move(s)), flags(spec.name, spec.about, FLATTONE_VERSION), grpc_address(Loopback(spec.grpc_port)),
         metrics_address(Loopback(spec.metrics_port)), public_address(spec.public_port >= 0 ? Loopback(spec.public_port) : ""),
-        shutdown_deadline(spec.shutdown_deadline), nice(spec.nice) {}
+        shutdown_deadline(spec.shutdown_deadline), realtime_priority(spec.realtime_priority) {}
 
   void DeclareFlags();
   absl::Status CheckFiles() const;
@@ -100,7 +100,7 @@ struct Process::Impl {
   std::string log_level = "info", log_file, ready_file;
   std::string canary;
   absl::Duration shutdown_deadline;
-  int nice;
+  int realtime_priority;
 
   obs::Registry registry;
   std::unique_ptr<obs::Logger> log;
@@ -132,18 +132,21 @@ void Process::Impl::DeclareFlags() {
   flags.Text("ready-file", &ready_file, "written when the service is ready: JSON with the process id and the ports in use");
   flags.Hidden("canary", &canary, "for tests: digits, no card's, that are kept in memory, logged and stored, so that a scan for card data can show that it looks");
   flags.Duration("shutdown-deadline", &shutdown_deadline, absl::ZeroDuration(), absl::Hours(24), "how long SIGTERM waits for work to finish");
-  if (spec.nice == 0) return;
-  flags.Integer("nice", &nice, -20, 0, "goes before other processes of this machine, as nice(1); needs CAP_SYS_NICE or a limit "
-                "(LimitNICE=), else it runs like others and says so; 0: like others");
+  if (spec.realtime_priority == 0) return;
+  flags.Integer("realtime-priority", &realtime_priority, 0, 50, "runs in real time (SCHED_RR), before the machine's other work; needs "
+                "CAP_SYS_NICE or a limit (LimitRTPRIO=), else it runs like others and says so; 0: like others");
 }
 
-// Threads that begin later inherit it: gRPC's too, any of which may carry a frame.
+// Threads that begin later inherit it: gRPC's too, any of which may carry a frame. A thread that spins leaves others 5 %
+// of its core (the kernel's sched_rt_runtime_us).
 void Process::Impl::GoBeforeOthers() {
-  const bool asked = nice != 0 && setpriority(PRIO_PROCESS, 0, nice) != 0;
-  const char* const why = asked ? std::strerror(errno) : "";
-  const int in_force = getpriority(PRIO_PROCESS, 0);
-  obs::Gauge(registry, "flattone_process_nice", "Niceness in force; the higher, the later this process runs").Set(in_force);
-  if (asked) log->Warn("does not go before other processes: sound may be late under load", {{"nice", in_force}, {"wanted", nice}, {"why", why}});
+  const sched_param wanted{.sched_priority = realtime_priority};
+  const bool refused = realtime_priority != 0 && sched_setscheduler(0, SCHED_RR, &wanted) != 0;
+  const char* const why = refused ? std::strerror(errno) : "";
+  sched_param in_force{};
+  sched_getparam(0, &in_force);
+  obs::Gauge(registry, "flattone_process_realtime_priority", "Real-time priority in force; 0: runs like other processes").Set(in_force.sched_priority);
+  if (refused) log->Warn("does not run in real time: sound may be late under load", {{"priority", realtime_priority}, {"why", why}});
 }
 
 absl::Status Process::Impl::CheckFiles() const {
@@ -232,7 +235,7 @@ std::optional<int> Process::Start(int argc, const char* const* argv) {
       obs::Logger::Options{.service = impl_->spec.name, .level = *obs::ParseLevel(impl_->log_level), .file = impl_->log_file},
       SystemClock(), impl_->registry);
   if (!impl_->canary.empty()) impl_->log->Info("canary planted", {{"canary", impl_->canary}});
-  if (impl_->spec.nice != 0) impl_->GoBeforeOthers();
+  if (impl_->spec.realtime_priority != 0) impl_->GoBeforeOthers();
   RouteGrpcLog(impl_->log.get());
   impl_->self = std::make_unique<SelfMetrics>(impl_->registry, impl_->spec.name, FLATTONE_VERSION);
   impl_->certificate_end = std::make_unique<obs::GaugeFunction>(

@@ -49,9 +49,9 @@ struct ProcessSpec {
   int metrics_port = 0;   // default port of /metrics
   int public_port = -1;   // default port of the public gRPC server; -1: this service has none
   absl::Duration shutdown_deadline = absl::Seconds(20);  // default; longer where work may not be cut short
-  // Work of this process is late within milliseconds: before others by so many steps of niceness, unless --nice says
-  // otherwise. 0: like others, and no flag.
-  int nice = 0;
+  // Work of this process is late within milliseconds: it asks to run in real time (SCHED_RR) with this priority, unless
+  // --realtime-priority says otherwise. 0: like others, and no flag.
+  int realtime_priority = 0;
   // secret::HardenCardZone in the card zone; runs in the constructor, before any thread or secret exists.
   absl::Status (*harden)() = nullptr;
 };

@@ -1,6 +1,6 @@
 #include "libs/daemon/process.h"
 
-#include <sys/resource.h>
+#include <sched.h>
 #include <unistd.h>
 
 #include <fstream>
@@ -140,28 +140,33 @@ TEST_CASE("A process serves, tells its ports, is ready, drains on SIGTERM and ex
   for (std::string line; std::getline(log, line);) CHECK_NOTHROW(boost::json::parse(line));
 }
 
-TEST_CASE("A process whose work must be on time goes before others, or says that it may not") {
-  const int before = getpriority(PRIO_PROCESS, 0);
-  for (const int wanted : {0, -3}) {
+TEST_CASE("A process whose work must be on time runs in real time, or says that it may not") {
+  const int policy = sched_getscheduler(0);
+  sched_param before{};
+  sched_getparam(0, &before);
+  for (const int wanted : {0, 2}) {
     Fixture f;
     ProcessSpec spec = Vault();
-    spec.nice = -11;
+    spec.realtime_priority = 1;
     Process process(spec);
     auto arguments = f.Arguments();
-    arguments.insert(arguments.end(), {"--nice", std::to_string(wanted)});
+    arguments.insert(arguments.end(), {"--realtime-priority", std::to_string(wanted)});
     REQUIRE_FALSE(Fixture::Start(process, arguments).has_value());
-    const int now = getpriority(PRIO_PROCESS, 0);
-    CHECK(process.metrics().Value("flattone_process_nice") == now);
+    sched_param now{};
+    sched_getparam(0, &now);
+    const bool taken = sched_getscheduler(0) == SCHED_RR;
+    sched_setscheduler(0, policy, &before);
+    CHECK(process.metrics().Value("flattone_process_realtime_priority") == now.sched_priority);
     process.log().Flush();
-    const bool said = f.Read("log").find("does not go before other processes") != std::string::npos;
-    CHECK(said == (wanted != 0 && now != wanted));
-    CHECK(now == (wanted == 0 || said ? before : wanted));
-    setpriority(PRIO_PROCESS, 0, before);
+    const bool said = f.Read("log").find("does not run in real time") != std::string::npos;
+    CHECK(said == (wanted != 0 && !taken));
+    CHECK(now.sched_priority == (taken ? wanted : before.sched_priority));
+    if (wanted == 0) CHECK_FALSE(taken);
   }
   Fixture f;
   Process like_others(Vault());
   auto arguments = f.Arguments();
-  arguments.insert(arguments.end(), {"--nice", "-3"});
+  arguments.insert(arguments.end(), {"--realtime-priority", "1"});
   CHECK(Fixture::Start(like_others, arguments) == 2);
 }
 

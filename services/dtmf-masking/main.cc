@@ -16,7 +16,7 @@ int main(int argc, char** argv) {
                                     "sealed, to the vault.",
                            .grpc_port = 7002,
                            .metrics_port = 9102,
-                           .nice = -11,
+                           .realtime_priority = 1,
                            .harden = &secret::HardenCardZone});
   masking::StreamLimits limits;
   absl::Duration oldest_frame = absl::Milliseconds(200);

@@ -15,7 +15,7 @@ int main(int argc, char** argv) {
   using namespace flattone;
   daemon::Process process({.name = "media-relay",
                            .about = "Forwards the voice of calls, and sends the caller's through a masker while a card is taken.",
-                           .grpc_port = 7001, .metrics_port = 9101, .nice = -11, .harden = &secret::HardenCardZone});
+                           .grpc_port = 7001, .metrics_port = 9101, .realtime_priority = 1, .harden = &secret::HardenCardZone});
   relay::Config config;
   config.Declare(process.flags());
   if (auto exit_code = process.Start(argc, argv)) return *exit_code;
