@@ -22,10 +22,12 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     const size_t length = (static_cast<size_t>(r[4]) << 8 | r[5]) % payload.size();
     for (size_t i = 0; i < length; ++i) payload[i] = static_cast<uint8_t>(r[6 + i % 2] + i * (r[1] >> 4));
     const InFrame frame{.kind = static_cast<FrameKind>(r[0] % 3), .timestamp = timestamp, .marker = (r[1] & 1) != 0,
-                        .redundant = (r[1] & 2) != 0, .event_clock_rate = (r[1] & 4) != 0 ? 48000u : 0u,
+                        .redundant = (r[1] & 2) != 0, .before = (r[0] & 0x80) != 0,
+                        .event_clock_rate = (r[1] & 4) != 0 ? 48000u : 0u,
                         .payload = std::span(payload).first(length)};
     Leg::Report report;
     const Leg::Answer answer = leg.Take(frame, out, report);
+    if (answer.tone_left < 0 || (frame.before && answer.send)) std::abort();
     if (!answer.send || answer.size == 0) continue;
     if (answer.size > Leg::kMostSamples || report.key_count > Leg::Report::kMostKeys) std::abort();
     if (!first && frame.kind != FrameKind::kEvent && answer.timestamp == last) std::abort();
