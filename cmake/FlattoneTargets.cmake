@@ -6,6 +6,7 @@
 #   flattone_test(<name> SRCS ... [DEPS ...] [LABELS ...])        a Catch2 binary and its CTest entry
 #   flattone_fuzzer(<name> SRCS ... [DEPS ...] [CORPUS dir])      a libFuzzer target and its short run in CTest
 #   flattone_bench(<name> SRCS ... [DEPS ...])                    a Google Benchmark binary
+#   flattone_apart(<file> ...)                                    translation units of their own: they share a file-level name
 #   flattone_proto(<name> PROTOS ... [DEPS ...])                  C++ and gRPC code, target ft_proto_<name>
 #
 # DEPS: `rtp` is our library ft_rtp, `dep::openssl` a third-party one, `proto::vault` a contract.
@@ -123,6 +124,11 @@ function(flattone_program name)
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
 endfunction()
 
+# All presets but `dev` join a target's files into few translation units, which halves a build.
+function(flattone_apart)
+  set_source_files_properties(${ARGN} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
+endfunction()
+
 function(flattone_service name)
   cmake_parse_arguments(ARG "" "" "SRCS;DEPS" ${ARGN})
   _ft_closure(service_${name} ${ARG_DEPS})
@@ -144,8 +150,14 @@ function(flattone_test name)
   target_include_directories(${name}_test PRIVATE ${CMAKE_SOURCE_DIR})
   target_link_libraries(${name}_test PRIVATE ${targets} ft_testing_main)
   set_target_properties(${name}_test PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
-  add_test(NAME ${name} COMMAND ${name}_test WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
-  set_tests_properties(${name} PROPERTIES LABELS "unit;${ARG_LABELS}" TIMEOUT 120)
+  # Cases tagged [long] repeat for a figure's sake what shorter ones run, or read a whole process (whose shadow memory has
+  # no end): the sanitizers, three to ten times slower, leave them out.
+  set(filter)
+  if(FLATTONE_SANITIZE)
+    set(filter "~[long]")
+  endif()
+  add_test(NAME ${name} COMMAND ${name}_test ${filter} WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
+  set_tests_properties(${name} PROPERTIES LABELS "unit;${ARG_LABELS}" TIMEOUT 240)
 endfunction()
 
 function(flattone_fuzzer name)
@@ -220,6 +232,17 @@ function(flattone_proto name)
   add_library(ft_proto_${name} STATIC ${generated})
   target_include_directories(ft_proto_${name} SYSTEM PUBLIC ${FLATTONE_PROTO_OUT})
   target_compile_options(ft_proto_${name} PRIVATE -w)
+  if(FLATTONE_SANITIZE)
+    # Not ours, and a fifth of a sanitized build.
+    target_compile_options(ft_proto_${name} PRIVATE -fno-sanitize=all -O0)
+  endif()
+  # gRPC's headers cost more than all that is generated: read once for each contract. The messages of two protos cannot
+  # share a translation unit (names at file level).
+  set_target_properties(ft_proto_${name} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 0)
+  list(FILTER generated INCLUDE REGEX "\\.pb\\.cc$")
+  list(FILTER generated EXCLUDE REGEX "\\.grpc\\.pb\\.cc$")
+  list(POP_FRONT generated)
+  set_source_files_properties(${generated} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
   set(deps)
   foreach(dep IN LISTS ARG_DEPS)
     list(APPEND deps ft_proto_${dep})

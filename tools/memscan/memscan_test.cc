@@ -163,7 +163,7 @@ TEST_CASE("lines of standard input are checked, and their content is not repeate
   }
 }
 
-TEST_CASE("our own process: a canary on the heap, a number in a page without access, neither after it is wiped") {
+TEST_CASE("our own process: a canary on the heap, a number in a page without access, neither after it is wiped", "[long]") {
   const std::string canary = Number(99);
   std::vector<char> hidden(8192);
   const auto write = [&](char* to, uint32_t seed) {

@@ -33,6 +33,12 @@ class HandVault final : public VaultLink {
 };
 
 struct Fixture {
+  // What waits for the vault holds the sender, which holds the vault.
+  ~Fixture() {
+    vault->open_done = nullptr;
+    vault->submit_done = nullptr;
+    vault->timers.clear();
+  }
   v1::OpenLeg Leg(uint32_t id) {
     v1::OpenLeg open;
     open.set_leg(id);

@@ -63,7 +63,7 @@ Share Altered(const LegRig& rig, const std::vector<int16_t>& in, const std::vect
   return share;
 }
 
-TEST_CASE("speech alone: under 2 % of its frames altered, at most one false key in ten minutes", "[speech]") {
+TEST_CASE("speech alone: under 2 % of its frames altered, at most one false key in ten minutes", "[speech][long]") {
   bool any = false;
   for (const std::string_view language : {"en", "es", "fr", "it", "ru"}) {
     const std::vector<int16_t> in = Speech(language, 4);

@@ -26,7 +26,7 @@ std::vector<RigFrame> BeginAt(std::vector<RigFrame> frames, size_t first) {
   return frames;
 }
 
-TEST_CASE("a key that begins with the leg's first sample or later counts, one that began 10 ms before it does not") {
+TEST_CASE("a key that begins with the leg's first sample or later counts, one that began 10 ms before it does not", "[long]") {
   for (const char symbol : kAll) {
     for (const double level : {-3.0, -12.0, -24.0}) {
       for (int from_start = -400; from_start <= 320; from_start += 8) {
