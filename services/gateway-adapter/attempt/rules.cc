@@ -51,6 +51,8 @@ PaymentView ViewOf(std::span<const Attempt> attempts) {
   PaymentView view;
   for (const Attempt& a : attempts) {
     if (Live(a)) view.live = &a;
+    // An operator who decides an unknown void may call it voided.
+    if (a.operation == Operation::kVoid && a.state == State::kAnswered && a.answer == Answer::kVoided) view.voided = true;
     if (!Approved(a)) continue;
     switch (a.operation) {
       case Operation::kAuthorise:

@@ -56,6 +56,8 @@ TEST_CASE("Every cell of payment and operation is as the table says") {
       {"cancelled", {cancelled}, "already_authorised", "void_pending", "go", "not_captured"},
       {"cancelled, charged", {cancelled_charged}, "already_authorised", "void_pending", "already_captured", "go"},
       {"voided", {Ok(Operation::kAuthorise), Ok(Operation::kVoid)}, "already_voided", "already_voided", "already_voided", "already_voided"},
+      {"voided, in an operator's words", {Ok(Operation::kAuthorise), Make(Operation::kVoid, State::kAnswered, Answer::kVoided)},
+       "already_voided", "already_voided", "already_voided", "already_voided"},
       {"refunded", {charged, Ok(Operation::kRefund)}, "already_authorised", "already_captured", "already_captured", "already_refunded"},
   };
   for (const RowOfTable& row : table) {
