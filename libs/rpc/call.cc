@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include <grpcpp/channel.h>
 #include <grpcpp/client_context.h>
 #include <grpcpp/security/auth_context.h>
 #include <grpcpp/server_context.h>
@@ -41,6 +42,11 @@ void Prepare(grpc::ClientContext& context, const CallOptions& options) {
   if (options.timeout < absl::InfiniteDuration()) {
     context.set_deadline(absl::ToChronoTime(SystemClock().Now() + options.timeout));
   }
+}
+
+bool AwaitReady(grpc::ChannelInterface& channel, absl::Duration limit) {
+  if (channel.GetState(true) == GRPC_CHANNEL_READY) return true;
+  return channel.WaitForConnected(absl::ToChronoTime(SystemClock().Now() + limit));
 }
 
 absl::Duration TimeLeft(const CallInfo& call, const Clock& clock, absl::Duration limit) {

@@ -14,6 +14,7 @@
 #include "libs/rpc/identity.h"
 
 namespace grpc {
+class ChannelInterface;
 class ClientContext;
 class ServerContextBase;
 }  // namespace grpc
@@ -39,6 +40,15 @@ struct CallOptions {
 };
 // Sets trace metadata and deadline. Before the call starts.
 void Prepare(grpc::ClientContext& context, const CallOptions& options);
+
+// How long a call that somebody waits for may wait for its channel: longer than the pause between two tries to connect, so a
+// server that is back is always reached; one that stays away is reported soon.
+inline constexpr absl::Duration kReconnect = absl::Seconds(1);
+
+// Waits until the channel is connected, at most `limit`; whether it is. A call made right after its server was started again
+// would otherwise fail at once, since a channel that has just been refused tries again only after a pause. Nothing has been
+// sent by then, so it suits every call. Not for background work, whose own retries do as well and which it would hold up.
+bool AwaitReady(grpc::ChannelInterface& channel, absl::Duration limit = kReconnect);
 
 // The caller's remaining time, at most `limit`; never negative.
 absl::Duration TimeLeft(const CallInfo& call, const Clock& clock, absl::Duration limit);

@@ -48,7 +48,7 @@ void SetConnectionBehaviour(grpc::ChannelArguments& args, bool own_connection) {
   args.SetInt(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
   args.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
   args.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
-  args.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 2'000);
+  args.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 500);  // a server that was started again is found well within kReconnect
   // In gRPC 1.51 this is the time one connection attempt may take, not the pause between two.
   args.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 5'000);
   args.SetLoadBalancingPolicyName("round_robin");  // all replicas behind a name, and over to the next when one is gone

@@ -41,7 +41,7 @@ std::shared_ptr<grpc::ServerCredentials> PublicServerCredentials(const std::stri
 
 // A channel to `target`: "127.0.0.1:7003"; a name with several addresses, "vault:7003"; or several replicas as IP
 // addresses, "10.0.0.1:7003,10.0.0.2:7003". Calls go round all that answer. It connects lazily, reconnects after
-// 0.1 s growing to 2 s, and notices a dead peer by keepalive within 15 s. Any thread.
+// 0.1 s growing to 0.5 s, and notices a dead peer by keepalive within 15 s. Any thread.
 std::shared_ptr<grpc::Channel> Connect(const std::string& target, const ChannelOptions& options);
 
 }  // namespace flattone::rpc

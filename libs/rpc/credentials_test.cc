@@ -172,5 +172,26 @@ TEST_CASE("Start-up names the file that is wrong") {
   CHECK(problem(relay, absl::Now() + absl::Hours(48)).find("has expired") != std::string::npos);
 }
 
+TEST_CASE("A server that comes back after a while is reached by the next caller who waits a moment") {
+  Fixture f;
+  const std::string address = "127.0.0.1:" + std::to_string(f.port);
+  auto channel = Connect(address, {f.pki.Issue(kDtmfMasking), std::string(kDefaultTrustDomain), std::string(kTokenisationVault)});
+  CHECK(AwaitReady(*channel, absl::Seconds(10)));
+  f.server->Shutdown(std::chrono::system_clock::now());
+  f.server.reset();
+  // Refused so often that the pauses are as long as they get.
+  CHECK_FALSE(AwaitReady(*channel, absl::Milliseconds(2500)));
+  grpc::ServerBuilder builder;
+  builder.AddListeningPort(address, InternalServerCredentials(f.pki.Issue(kTokenisationVault), MakeAccessCheck(std::string(kDefaultTrustDomain), f.registry, f.log)));
+  builder.RegisterService(&f.vault);
+  f.server = builder.BuildAndStart();
+  REQUIRE(f.server != nullptr);
+  CHECK(AwaitReady(*channel));
+  grpc::ClientContext context;
+  Prepare(context, {.timeout = absl::Seconds(10)});
+  vault::v1::GetCaptureKeyResponse response;
+  CHECK(vault::v1::KeyIntakeService::NewStub(channel)->GetCaptureKey(&context, {}, &response).ok());
+}
+
 }  // namespace
 }  // namespace flattone::rpc

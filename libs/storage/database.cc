@@ -150,6 +150,11 @@ void Database::Release(Access access, std::unique_ptr<Session> session) {
 // and a connection lost during COMMIT reports UNKNOWN: neither is run again.
 absl::Status Database::RunOnce(Session& session, Access access, bool serializable, const Work& work, bool& again) {
   const auto passes = [](const absl::Status& s) { return absl::IsAborted(s) || absl::IsUnavailable(s); };
+  const bool interrupted = access == Access::kWrite && options_.interrupt_write;
+  if (interrupted) {
+    again = false;
+    if (absl::Status cut = options_.interrupt_write(WritePoint::kBegin); !cut.ok()) return cut;
+  }
   absl::Status status = session.Begin(access, serializable);
   again = passes(status);
   if (!status.ok()) return status;
@@ -164,6 +169,7 @@ absl::Status Database::RunOnce(Session& session, Access access, bool serializabl
   status = session.Commit();
   again = absl::IsAborted(status);
   if (!status.ok()) session.Rollback();
+  else if (interrupted) status = options_.interrupt_write(WritePoint::kCommitted);
   return status;
 }
 

@@ -46,12 +46,17 @@ struct TransactionReport {
   double run_seconds = 0;   // from BEGIN to the end of COMMIT, all attempts
 };
 
+// Where a write may be cut off: before its first statement, and after its COMMIT was done.
+enum class WritePoint { kBegin, kCommitted };
+
 struct Options {
   int sessions = 8;                                      // PostgreSQL; SQLite: one writer and sessions − 1 readers
   absl::Duration acquire_timeout = absl::Seconds(5);     // for a session, then RESOURCE_EXHAUSTED
   absl::Duration statement_timeout = absl::Seconds(10);  // PostgreSQL: per statement and lock; SQLite: write lock
   int max_attempts = 8;
   std::function<void(const TransactionReport&)> on_transaction;
+  // For tests: what it returns at kBegin and kCommitted is what the writer hears, as if the connection had failed there.
+  std::function<absl::Status(WritePoint)> interrupt_write;
 };
 
 class Transaction {

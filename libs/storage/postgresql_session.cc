@@ -25,6 +25,12 @@ std::string Field(const PGresult* result, int field) {
   return text != nullptr ? text : "";
 }
 
+// A statement that was prepared before another replica's migration changed the columns of its table: "cached plan must not
+// change result type". The session is given up, and the transaction runs again on a new one.
+bool IsStalePlan(const PGresult* result) {
+  return Field(result, PG_DIAG_SQLSTATE) == "0A000" && Field(result, PG_DIAG_SOURCE_FUNCTION) == "RevalidateCachedQuery";
+}
+
 absl::Status FromState(const PGresult* result) {
   const std::string state = Field(result, PG_DIAG_SQLSTATE);
   // Class 22 (data exception) quotes the offending value in its message; the state says enough.
@@ -34,7 +40,7 @@ absl::Status FromState(const PGresult* result) {
       absl::StrCat("postgresql: ", text, " (", state, constraint.empty() ? "" : ", ", constraint, ")");
   if (state == "23505") return absl::AlreadyExistsError(message);
   if (state == "23503") return absl::FailedPreconditionError(message);
-  if (state == "40001" || state == "40P01" || state == "55P03") return absl::AbortedError(message);
+  if (state == "40001" || state == "40P01" || state == "55P03" || IsStalePlan(result)) return absl::AbortedError(message);
   if (state.rfind("08", 0) == 0 || state.rfind("57P", 0) == 0 || state == "25P03") return absl::UnavailableError(message);
   return absl::InternalError(message);
 }
@@ -127,7 +133,7 @@ class PostgresqlSession final : public Session {
   }
   absl::Status Script(const std::string& sql) override { return Check(Result(PQexec(connection_, sql.c_str())).get()); }
   absl::StatusOr<Rows> Execute(std::string_view sql, std::span<const Value> values) override;
-  bool broken() const override { return PQstatus(connection_) != CONNECTION_OK; }
+  bool broken() const override { return stale_ || PQstatus(connection_) != CONNECTION_OK; }
 
  private:
   absl::Status Check(const PGresult* result) const;
@@ -136,6 +142,7 @@ class PostgresqlSession final : public Session {
   PGconn* connection_;
   std::unordered_map<std::string, std::string> statements_;
   uint64_t next_name_ = 0;
+  bool stale_ = false;
 };
 
 absl::Status PostgresqlSession::Check(const PGresult* result) const {
@@ -186,6 +193,7 @@ absl::StatusOr<Rows> PostgresqlSession::Execute(std::string_view sql, std::span<
   Result result(PQexecPrepared(connection_, name->c_str(), static_cast<int>(parameters.pointers.size()),
                                parameters.pointers.data(), parameters.lengths.data(), parameters.formats.data(), 0));
   absl::Status status = Check(result.get());
+  stale_ = stale_ || IsStalePlan(result.get());
   if (!status.ok()) return status;
   Rows rows;
   auto columns = std::make_shared<Columns>();
@@ -208,8 +216,12 @@ absl::StatusOr<Rows> PostgresqlSession::Execute(std::string_view sql, std::span<
 
 absl::StatusOr<std::unique_ptr<Session>> OpenPostgresql(const std::string& url, absl::Duration statement) {
   // What the URL says wins over what stands before it.
-  const char* keys[] = {"connect_timeout", "application_name", "keepalives_idle", "dbname", nullptr};
-  const char* values[] = {"5", "flattone", "30", url.c_str(), nullptr};
+  // Without tcp_user_timeout a server that vanished without a word (a cut cable, a lost machine) would hold a session for a
+  // quarter of an hour, whatever statement_timeout says: that one is the server's.
+  const std::string vanished = absl::StrCat(2 * absl::ToInt64Milliseconds(statement));
+  const char* keys[] = {"connect_timeout", "application_name", "keepalives_idle", "keepalives_interval", "keepalives_count", "tcp_user_timeout",
+                        "dbname", nullptr};
+  const char* values[] = {"5", "flattone", "10", "5", "2", vanished.c_str(), url.c_str(), nullptr};
   PGconn* connection = PQconnectdbParams(keys, values, 1);
   auto session = std::make_unique<PostgresqlSession>(connection);
   if (session->broken()) {

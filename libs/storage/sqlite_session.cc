@@ -130,11 +130,12 @@ absl::StatusOr<Rows> SqliteSession::Execute(std::string_view sql, std::span<cons
   Rows result;
   absl::Status status = Bind(stmt, values);
   if (status.ok()) {
+    const int before = sqlite3_total_changes(db_);
+    int code = sqlite3_step(stmt);
+    // After the first step, which prepares the statement anew where a migration has changed its table.
     auto columns = std::make_shared<Columns>();
     const int width = sqlite3_column_count(stmt);
     for (int i = 0; i < width; ++i) columns->push_back(sqlite3_column_name(stmt, i));
-    const int before = sqlite3_total_changes(db_);
-    int code = sqlite3_step(stmt);
     for (; code == SQLITE_ROW; code = sqlite3_step(stmt)) {
       std::vector<Value> row;
       row.reserve(static_cast<size_t>(width));

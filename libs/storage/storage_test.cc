@@ -2,43 +2,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <atomic>
 #include <limits>
 #include <thread>
 
 #include "absl/strings/str_cat.h"
-#include "libs/storage/database.h"
-#include "libs/storage/scratch.h"
-#include "libs/testing/catch.h"
+#include "libs/storage/fixture.h"
 
 namespace flattone::storage {
 namespace {
-
-using testing::Backend;
-using testing::Backends;
-using testing::ScratchDatabase;
-
-struct Fixture {
-  explicit Fixture(Backend backend, Options options = {}) : scratch(backend) {
-    auto opened = Database::Open(scratch.url(), std::move(options));
-    REQUIRE(opened.ok());
-    db = std::move(*opened);
-  }
-  void Script(const std::string& sql) {
-    REQUIRE(db->Write([&](Transaction& tx) { return tx.Script(sql); }).ok());
-  }
-  int64_t Number(const std::string& sql) {
-    int64_t number = -1;
-    REQUIRE(db->Read([&](Transaction& tx) -> absl::Status {
-              auto rows = tx.Query(sql);
-              if (rows.ok() && !rows->empty()) number = rows->front().Int(0);
-              return rows.status();
-            }).ok());
-    return number;
-  }
-  ScratchDatabase scratch;
-  std::unique_ptr<Database> db;
-};
 
 TEST_CASE("Every kind of value comes back as it went in") {
   const Backend backend = GENERATE(from_range(Backends()));
@@ -177,74 +148,27 @@ TEST_CASE("A transaction inside a transaction is refused instead of waiting for 
   CHECK(f.db->Health().ok());
 }
 
-TEST_CASE("Writes that read under ForUpdate never lose an update, from many threads and two processes' pools") {
+TEST_CASE("A statement that was prepared before a column was added goes on working") {
   const Backend backend = GENERATE(from_range(Backends()));
-  Fixture f(backend, {.sessions = 4});
-  auto second = Database::Open(f.scratch.url(), {.sessions = 4});
-  REQUIRE(second.ok());
-  f.Script("CREATE TABLE c (id BIGINT PRIMARY KEY, n BIGINT)");
-  f.Script("INSERT INTO c VALUES (1, 0)");
-  std::atomic<int> failures{0};
-  std::vector<std::thread> threads;
-  for (int t = 0; t < 6; ++t) {
-    Database& db = t % 2 ? *f.db : **second;
-    threads.emplace_back([&db, &failures] {
-      for (int i = 0; i < 25; ++i) {
-        const absl::Status status = db.Write([](Transaction& tx) -> absl::Status {
-          auto rows = tx.Query("SELECT n FROM c WHERE id = 1" + tx.ForUpdate());
-          if (!rows.ok()) return rows.status();
-          return tx.Execute("UPDATE c SET n = $1 WHERE id = 1", {rows->front().Int("n") + 1}).status();
-        });
-        if (!status.ok()) ++failures;
-      }
-    });
-  }
-  for (std::thread& thread : threads) thread.join();
-  CHECK(failures == 0);
-  CHECK(f.Number("SELECT n FROM c") == 150);
-}
-
-TEST_CASE("Deadlocks and serialisation failures are run again, and reported") {
-  const Backend backend = GENERATE(from_range(Backends()));
-  std::atomic<int> reruns{0};
-  Fixture f(backend, {.sessions = 4, .on_transaction = [&](const TransactionReport& r) { reruns += r.attempts - 1; }});
-  f.Script("CREATE TABLE c (id BIGINT PRIMARY KEY, n BIGINT)");
-  f.Script("INSERT INTO c VALUES (1, 0), (2, 0)");
-  std::atomic<int> failures{0};
-  std::vector<std::thread> threads;
-  for (int t = 0; t < 4; ++t) {
-    threads.emplace_back([&f, &failures, t] {
-      for (int i = 0; i < 10; ++i) {
-        const absl::Status status = f.db->WriteSerializable([t](Transaction& tx) -> absl::Status {
-          auto sum = tx.Query("SELECT SUM(n) AS s FROM c");
-          if (!sum.ok()) return sum.status();
-          return tx.Execute("UPDATE c SET n = n + 1 WHERE id = $1", {t % 2 + 1}).status();
-        });
-        if (!status.ok() && !absl::IsAborted(status)) ++failures;
-      }
-    });
-  }
-  for (std::thread& thread : threads) thread.join();
-  CHECK(failures == 0);
-  if (backend == Backend::kPostgresql) CHECK(reruns > 0);
-}
-
-TEST_CASE("A read sees one snapshot while others write") {
-  const Backend backend = GENERATE(from_range(Backends()));
-  Fixture f(backend);
-  f.Script("CREATE TABLE c (n BIGINT)");
-  REQUIRE(f.db->Read([&](Transaction& tx) -> absl::Status {
-            auto before = tx.Query("SELECT COUNT(*) AS n FROM c");
-            std::thread writer([&f] { f.Script("INSERT INTO c VALUES (1)"); });
-            writer.join();
-            auto after = tx.Query("SELECT COUNT(*) AS n FROM c");
-            REQUIRE(before.ok());
-            REQUIRE(after.ok());
-            CHECK(before->front().Int("n") == 0);
-            CHECK(after->front().Int("n") == 0);
-            return absl::OkStatus();
-          }).ok());
-  CHECK(f.Number("SELECT COUNT(*) FROM c") == 1);
+  const bool writes = GENERATE(true, false);
+  Fixture f(backend, {.sessions = 2});
+  f.Script("CREATE TABLE c (id BIGINT PRIMARY KEY)");
+  f.Script("INSERT INTO c VALUES (1)");
+  size_t columns = 0;
+  const auto look = [&] {
+    const auto work = [&](Transaction& tx) -> absl::Status {
+      auto rows = tx.Query("SELECT * FROM c");
+      if (rows.ok()) columns = rows->front().size();
+      return rows.status();
+    };
+    return writes ? f.db->Write(work) : f.db->Read(work);
+  };
+  REQUIRE(look().ok());
+  CHECK(columns == 1);
+  auto newer = std::move(Database::Open(f.scratch.url(), {})).value();
+  REQUIRE(newer->Write([](Transaction& tx) { return tx.Script("ALTER TABLE c ADD COLUMN n BIGINT NOT NULL DEFAULT 0"); }).ok());
+  REQUIRE(look().ok());
+  CHECK(columns == 2);
 }
 
 TEST_CASE("Committed rows are there for the next process") {
@@ -257,38 +181,6 @@ TEST_CASE("Committed rows are there for the next process") {
   REQUIRE(again.ok());
   f.db = std::move(*again);
   CHECK(f.Number("SELECT n FROM c") == 41);
-}
-
-TEST_CASE("A full pool answers RESOURCE_EXHAUSTED within its time") {
-  const Backend backend = GENERATE(from_range(Backends()));
-  Fixture f(backend, {.sessions = 1, .acquire_timeout = absl::Milliseconds(20)});
-  absl::Status inner;
-  REQUIRE(f.db->Write([&](Transaction&) -> absl::Status {
-            std::thread other([&] { inner = f.db->Write([](Transaction&) { return absl::OkStatus(); }); });
-            other.join();
-            return absl::OkStatus();
-          }).ok());
-  CHECK(absl::IsResourceExhausted(inner));
-}
-
-TEST_CASE("A statement lost with its connection is run again on a new one") {
-  if (Backends().size() < 2) return;
-  Fixture f(Backend::kPostgresql);
-  Fixture killer(Backend::kPostgresql);
-  f.Script("CREATE TABLE c (n BIGINT)");
-  int runs = 0;
-  REQUIRE(f.db->Write([&](Transaction& tx) -> absl::Status {
-            auto pid = tx.Query("SELECT pg_backend_pid() AS pid");
-            if (!pid.ok()) return pid.status();
-            if (++runs == 1) {
-              const int64_t victim = pid->front().Int("pid");
-              std::thread other([&] { killer.Number(absl::StrCat("SELECT CASE WHEN pg_terminate_backend(", victim, ") THEN 1 ELSE 0 END")); });
-              other.join();
-            }
-            return tx.Execute("INSERT INTO c VALUES (1)").status();
-          }).ok());
-  CHECK(runs == 2);
-  CHECK(f.Number("SELECT COUNT(*) FROM c") == 1);
 }
 
 TEST_CASE("Text with a NUL byte is refused by PostgreSQL instead of cut short") {

@@ -155,8 +155,8 @@ int Main(int argc, char** argv) {
     return leased;
   };
   hooks.drain = [&](absl::Time deadline) {
-    outbox.Stop();
     if (!runner.Drain(deadline)) process.log().Error("attempts were still in flight at the shutdown deadline", {{"attempts", runner.in_flight()}});
+    outbox.Stop();  // not before: readers that find nothing and do not wait would ask without a pause
   };
   hooks.stop = [&] { resolver.Stop(); };
   return process.Run(hooks);

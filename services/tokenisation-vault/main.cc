@@ -1,5 +1,4 @@
 // The tokenisation-vault's process: wiring only.
-#include <atomic>
 #include <condition_variable>
 #include <cstdio>
 #include <mutex>
@@ -25,7 +24,7 @@ namespace {
 using namespace flattone;
 using namespace flattone::vault;
 
-// Calls `tick` until stopped; the only thread of the vault's own.
+// Calls `tick` until stopped, on a thread of its own.
 class Timer {
  public:
   void Start(std::function<void()> tick) {
@@ -103,9 +102,8 @@ int main(int argc, char** argv) {
   if (auto status = storage::PlantCanary(**database, process.canary()); !status.ok()) return Fail(process, status);
   if (config.verify_audit) return PrintAuditVerdict((*vault)->audit());
 
-  std::atomic<bool> accepting{false};
   Random& random = process.random();
-  CaptureGrpcService captures((*vault)->captures(), (*vault)->codes(), random, process.log(), accepting);
+  CaptureGrpcService captures((*vault)->captures(), (*vault)->codes(), random, process.log());
   KeyIntakeGrpcService intake((*vault)->captures(), random, process.log());
   CardReleaseGrpcService release((*vault)->cards(), random, process.log());
   AdminGrpcService admin((*vault)->cards(), (*vault)->codes(), (*vault)->tokens(), (*vault)->keyring(), (*vault)->audit(), random);
@@ -114,24 +112,28 @@ int main(int argc, char** argv) {
   process.Add<v1::CardReleaseService>(&release);
   process.Add<v1::VaultAdminService>(&admin);
 
-  Timer timer;
+  Timer clock, housekeeping;
   return process.Run({
       .started =
           [&]() -> absl::Status {
             std::string address = config.advertise_address;
             if (address.empty()) address = absl::StrCat("127.0.0.1:", process.grpc_port());
             if (auto status = (*vault)->Serve(address); !status.ok()) return status;
-            timer.Start([&] { (*vault)->Tick(); });
-            accepting = true;
+            clock.Start([&] { (*vault)->Tick(); });
+            housekeeping.Start([&] { (*vault)->Tend(); });
             return absl::OkStatus();
           },
       .drain =
           [&](absl::Time deadline) {
-            accepting = false;
-            // Running captures and payments may finish; at the deadline everything is wiped.
-            while (!(*vault)->captures().Idle() && process.clock().Now() < deadline) absl::SleepFor(absl::Milliseconds(50));
+            (*vault)->Drain();
+            // Payments under way may take their code; at the deadline everything is wiped.
+            while (!(*vault)->Idle() && process.clock().Now() < deadline) absl::SleepFor(absl::Milliseconds(20));
             (*vault)->Close();
           },
-      .stop = [&] { timer.Stop(); },
+      .stop =
+          [&] {
+            clock.Stop();
+            housekeeping.Stop();
+          },
   });
 }

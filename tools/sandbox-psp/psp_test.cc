@@ -110,6 +110,13 @@ TEST_CASE("a fence voids what its reference authorised and stops what comes late
   CHECK(psp.Charges() == 1);
 }
 
+TEST_CASE("a fence that comes after the charge says so, and leaves it", "[sandbox]") {
+  Harness psp;
+  REQUIRE(Status(psp.Sandbox("POST", "/v1/sandbox/payments", PaymentBody(), "k1")) == "captured");
+  CHECK(Status(psp.Sandbox("POST", "/v1/sandbox/fences", "{\"reference\":\"att_1\"}", "k2")) == "charged");
+  CHECK(psp.Charges() == 1);
+}
+
 TEST_CASE("each fault does to money and to the client what the table says", "[sandbox]") {
   struct Row {
     const char* fault;

@@ -276,13 +276,14 @@ std::variant<Call, Reply> SandboxDialect::PrepareFence(Call call, const json::ob
   call.meaning = "fences " + reference;
   call.run = [this, account = call.account, reference] {
     json::array payments;
-    bool voided = false;
+    bool voided = false, charged = false;
     for (const Payment& payment : ledger_.Fence(account, reference)) {
       voided = voided || payment.status == PaymentStatus::kVoided;
+      charged = charged || payment.status == PaymentStatus::kCaptured;
       payments.push_back(ToJson(payment));
     }
     return Reply{200, json::serialize(json::object{{"reference", reference},
-                                                   {"status", voided ? "voided" : "fenced"},
+                                                   {"status", charged ? "charged" : voided ? "voided" : "fenced"},
                                                    {"payments", payments}})};
   };
   return call;

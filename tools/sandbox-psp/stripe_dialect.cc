@@ -6,6 +6,7 @@
 #include "absl/time/time.h"
 #include "libs/base/error.h"
 #include "tools/sandbox-psp/dialect.h"
+#include "tools/sandbox-psp/stripe_form.h"
 #include "tools/sandbox-psp/stripe_shapes.h"
 
 namespace flattone::sandbox {
@@ -35,64 +36,6 @@ Reply CardError(std::string_view code, std::string_view message, std::string_vie
                            {"param", std::string(param)}});
 }
 
-// The form's fields: card[number] and the like, each at most once unless it ends in [].
-class Form {
- public:
-  explicit Form(http::Fields fields) : fields_(std::move(fields)) {}
-
-  std::string Text(const std::string& name) const {
-    for (const auto& field : fields_) {
-      if (field.first == name) return field.second;
-    }
-    return "";
-  }
-  bool Has(const std::string& name) const { return !Text(name).empty(); }
-  bool Truth(const std::string& name) const { return Text(name) == "true"; }
-  // -1 when it is not a whole number.
-  int64_t Number(const std::string& name) const {
-    const std::string text = Text(name);
-    if (text.empty() || text.size() > 12 || text.find_first_not_of("0123456789") != text.npos) return -1;
-    return std::stoll(text);
-  }
-  bool ExpandsCharge() const {
-    return std::any_of(fields_.begin(), fields_.end(), [](const auto& field) {
-      return field.first.compare(0, 7, "expand[") == 0 && field.second == "latest_charge";
-    });
-  }
-  std::map<std::string, std::string> Metadata() const {
-    std::map<std::string, std::string> out;
-    for (const auto& field : fields_) {
-      if (field.first.compare(0, 9, "metadata[") == 0 && field.first.back() == ']') {
-        out[field.first.substr(9, field.first.size() - 10)] = field.second;
-      }
-    }
-    return out;
-  }
-  // The first parameter whose top-level name is not in the list.
-  std::optional<std::string> Unknown(const std::vector<std::string_view>& known) const {
-    for (const auto& field : fields_) {
-      const std::string top = field.first.substr(0, field.first.find('['));
-      if (std::find(known.begin(), known.end(), top) == known.end()) return field.first;
-    }
-    return std::nullopt;
-  }
-  // Everything but card data, sorted: what a reused key is compared by.
-  std::string Meaning() const {
-    std::vector<std::string> lines;
-    for (const auto& field : fields_) {
-      const bool card = field.first.find("[number]") != std::string::npos || field.first.find("[cvc]") != std::string::npos;
-      if (!card) lines.push_back(field.first + "=" + field.second);
-    }
-    std::sort(lines.begin(), lines.end());
-    std::string out;
-    for (const std::string& line : lines) out += line + "\n";
-    return out;
-  }
-
- private:
-  http::Fields fields_;
-};
-
 class StripeDialect final : public Dialect {
  public:
   explicit StripeDialect(Ledger& ledger) : ledger_(ledger) {}
@@ -114,12 +57,12 @@ class StripeDialect final : public Dialect {
 
  private:
   using Prepared = std::variant<Call, Reply>;
-  Prepared PrepareGet(Call call, const std::string& path, const Form& form);
-  Prepared PrepareMethod(Call call, const Form& form);
-  Prepared PrepareCreate(Call call, const Form& form);
-  Prepared PrepareIntent(Call call, const std::string& id, const std::string& verb, const Form& form);
-  Prepared PrepareConfirm(Call call, const Payment& payment, const Form& form);
-  Prepared PrepareRefund(Call call, const Form& form);
+  Prepared PrepareGet(Call call, const std::string& path, const StripeForm& form);
+  Prepared PrepareMethod(Call call, const StripeForm& form);
+  Prepared PrepareCreate(Call call, const StripeForm& form);
+  Prepared PrepareIntent(Call call, const std::string& id, const std::string& verb, const StripeForm& form);
+  Prepared PrepareConfirm(Call call, const Payment& payment, const StripeForm& form);
+  Prepared PrepareRefund(Call call, const StripeForm& form);
   Reply Confirm(const std::string& account, const std::string& id, const Method& method, bool moto,
                 const std::string& key, bool expand);
   Reply Changed(const std::string& account, const std::string& id, const absl::StatusOr<Payment>& outcome, bool expand);
@@ -134,11 +77,11 @@ std::variant<Call, Reply> StripeDialect::Prepare(const http::Request& request, c
   if (call.account.empty()) {
     return StripeError(401, {{"type", "invalid_request_error"}, {"message", "Invalid API Key provided"}});
   }
-  if (request.method == "GET") return PrepareGet(std::move(call), path, Form(query));
+  if (request.method == "GET") return PrepareGet(std::move(call), path, StripeForm(query));
   if (request.method != "POST") return Invalid(absl::StrCat("Unrecognized request URL (", request.method, ": ", path, ")."));
   auto fields = http::ParseForm(request.body);
   if (!fields.ok()) return Invalid("The request body is not form-encoded.");
-  const Form form(std::move(*fields));
+  const StripeForm form(std::move(*fields));
   call.changes = true;
   call.key = std::string(http::FindHeader(request.headers, "idempotency-key").value_or(""));
   if (call.key.size() > 255) return Invalid("Idempotency keys can be at most 255 characters.");
@@ -152,7 +95,7 @@ std::variant<Call, Reply> StripeDialect::Prepare(const http::Request& request, c
                            {"message", absl::StrCat("Unrecognized request URL (POST: ", path, ").")}});
 }
 
-std::variant<Call, Reply> StripeDialect::PrepareGet(Call call, const std::string& path, const Form& form) {
+std::variant<Call, Reply> StripeDialect::PrepareGet(Call call, const std::string& path, const StripeForm& form) {
   call.operation = Operation::kGet;
   std::string id, verb;
   const std::string account = call.account;
@@ -195,7 +138,7 @@ std::variant<Call, Reply> StripeDialect::PrepareGet(Call call, const std::string
                            {"message", absl::StrCat("Unrecognized request URL (GET: ", path, ").")}});
 }
 
-std::variant<Call, Reply> StripeDialect::PrepareMethod(Call call, const Form& form) {
+std::variant<Call, Reply> StripeDialect::PrepareMethod(Call call, const StripeForm& form) {
   if (auto unknown = form.Unknown({"type", "card", "billing_details", "metadata", "allow_redisplay", "expand"})) {
     return Invalid("Received unknown parameter: " + *unknown, *unknown, "parameter_unknown");
   }
@@ -258,7 +201,7 @@ Reply StripeDialect::Changed(const std::string& account, const std::string& id, 
                            {"payment_intent", stripe::IntentJson(payment, false)}});
 }
 
-std::variant<Call, Reply> StripeDialect::PrepareCreate(Call call, const Form& form) {
+std::variant<Call, Reply> StripeDialect::PrepareCreate(Call call, const StripeForm& form) {
   if (auto unknown = form.Unknown({"amount", "currency", "payment_method", "payment_method_types",
                                    "payment_method_options", "capture_method", "confirm", "confirmation_method",
                                    "description", "metadata", "expand", "off_session", "error_on_requires_action",
@@ -316,7 +259,7 @@ std::variant<Call, Reply> StripeDialect::PrepareCreate(Call call, const Form& fo
 }
 
 std::variant<Call, Reply> StripeDialect::PrepareIntent(Call call, const std::string& id, const std::string& verb,
-                                                       const Form& form) {
+                                                       const StripeForm& form) {
   auto payment = ledger_.FindPayment(call.account, id);
   if (!payment.has_value() || payment->dialect != "stripe") return Missing("payment_intent", id, "intent");
   call.references = {payment->payment_id, payment->reference};
@@ -346,7 +289,7 @@ std::variant<Call, Reply> StripeDialect::PrepareIntent(Call call, const std::str
   return StripeError(404, {{"type", "invalid_request_error"}, {"message", "Unrecognized request URL."}});
 }
 
-std::variant<Call, Reply> StripeDialect::PrepareConfirm(Call call, const Payment& payment, const Form& form) {
+std::variant<Call, Reply> StripeDialect::PrepareConfirm(Call call, const Payment& payment, const StripeForm& form) {
   if (auto unknown = form.Unknown({"payment_method", "payment_method_options", "payment_method_types", "capture_method",
                                    "off_session", "error_on_requires_action", "expand", "receipt_email", "return_url"})) {
     return Invalid("Received unknown parameter: " + *unknown, *unknown, "parameter_unknown");
@@ -368,7 +311,7 @@ std::variant<Call, Reply> StripeDialect::PrepareConfirm(Call call, const Payment
   return call;
 }
 
-std::variant<Call, Reply> StripeDialect::PrepareRefund(Call call, const Form& form) {
+std::variant<Call, Reply> StripeDialect::PrepareRefund(Call call, const StripeForm& form) {
   if (auto unknown = form.Unknown({"payment_intent", "amount", "metadata", "reason", "expand"})) {
     return Invalid("Received unknown parameter: " + *unknown, *unknown, "parameter_unknown");
   }

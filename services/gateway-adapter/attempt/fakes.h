@@ -28,7 +28,9 @@ class FakePsp final : public PspAdapter {
   SendResult Send(const SendRequest& request) override {
     const Script script = Next();
     if (script == Script::kRefuseConnection) return {Sent::kNotSent, {.raw_code = "connect_failed"}};
-    if (!request.checkpoint("ref_" + request.attempt.attempt_id).ok()) return {Sent::kTakenOver, {}};
+    if (request.attempt.operation == Operation::kAuthorise) {
+      if (const absl::Status mine = request.checkpoint("ref_" + request.attempt.attempt_id); !mine.ok()) return NotCheckpointed(mine);
+    }
     request.on_connected();
     std::unique_lock lock(mutex_);
     ++sends;

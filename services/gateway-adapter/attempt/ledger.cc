@@ -1,5 +1,7 @@
 #include "services/gateway-adapter/attempt/ledger.h"
 
+#include <algorithm>
+
 #include "absl/strings/str_cat.h"
 #include "libs/base/error.h"
 #include "services/gateway-adapter/attempt/rows.h"
@@ -74,7 +76,7 @@ Ledger::Ledger(storage::Database& database, Outbox& outbox, const Clock& clock, 
       owner_(RandomId(random, "prc")), begins_(database, {}), outcomes_(database, {}) {}
 
 absl::Status Ledger::Fill(Transaction& tx, const NewAttempt& wanted, const PaymentView& view, Attempt& a) {
-  a.attempt_id = RandomId(random_, "att");
+  a.attempt_id = wanted.attempt_id;
   // Ours alone decides the key: 34 characters, within every PSP's limit.
   a.idempotency_key = RandomId(random_, "key");
   a.tenant_id = wanted.tenant_id;
@@ -118,6 +120,8 @@ absl::Status Ledger::BeginInside(Transaction& tx, const NewAttempt& wanted, Begu
   if (!existing.ok()) return existing.status();
   if (!existing->empty()) {
     out.attempt = std::move(existing->front());
+    // Else an earlier round of this very call committed it and was not told.
+    out.fresh = out.attempt.attempt_id == wanted.attempt_id && out.attempt.state == State::kSending;
     return SameRequest(out.attempt, wanted);
   }
   const std::vector<Value> key = {wanted.tenant_id, wanted.payment_id};
@@ -137,19 +141,24 @@ absl::Status Ledger::BeginInside(Transaction& tx, const NewAttempt& wanted, Begu
   return tx.Execute(InsertAttempt(), ValuesOf(out.attempt)).status();
 }
 
-absl::StatusOr<Begun> Ledger::Begin(const NewAttempt& wanted) {
+absl::StatusOr<Begun> Ledger::Begin(const NewAttempt& asked) {
+  NewAttempt wanted = asked;
+  if (wanted.attempt_id.empty()) wanted.attempt_id = NewId();
+  absl::Status status;
   for (int round = 0; round < 3; ++round) {
     Begun begun;
     std::string mark;
-    const absl::Status status = begins_.Write([&](Transaction& tx) { return BeginInside(tx, wanted, begun, mark); });
+    status = begins_.Write([&](Transaction& tx) { return BeginInside(tx, wanted, begun, mark); });
     // Two requests with one operation_id but different payments can meet in the index; the second round finds the first.
-    if (absl::IsAlreadyExists(status)) continue;
+    // A commit that was not confirmed is looked for in the same way.
+    if (absl::IsAlreadyExists(status) || absl::IsUnknown(status)) continue;
     if (!status.ok()) return status;
     if (mark.empty()) return begun;
     auto marked = Mark(wanted, mark);
     // Answered in between: the payment has moved on, so the rules are asked anew.
     if (marked.ok() || !absl::IsFailedPrecondition(marked.status())) return marked;
   }
+  if (absl::IsUnknown(status)) return status;
   return Precondition("attempt_live", "another operation of this payment has no outcome yet", "wait for its outcome");
 }
 
@@ -237,20 +246,28 @@ absl::StatusOr<int> Ledger::ExpireLeases() {
   return expired;
 }
 
+absl::StatusOr<std::vector<Attempt>> Ledger::Claim(Transaction& tx, const std::string& condition, const char* column, int limit,
+                                                   const std::function<absl::StatusOr<absl::Duration>(const Attempt&)>& next) {
+  const int64_t now = NowMicros();
+  const std::vector<Value> values = {now, limit};
+  auto due = Read(tx, absl::StrCat(condition, " AND ", column, " <= $1 ORDER BY ", column, " LIMIT $2", tx.ForUpdateSkipLocked()), values);
+  if (!due.ok()) return due;
+  for (const Attempt& a : *due) {
+    auto wait = next(a);
+    if (!wait.ok()) return wait.status();
+    auto moved = tx.Execute(absl::StrCat("UPDATE attempt SET ", column, " = $1 WHERE attempt_id = $2"),
+                            {now + absl::ToInt64Microseconds(*wait), a.attempt_id});
+    if (!moved.ok()) return moved.status();
+  }
+  return due;
+}
+
 absl::StatusOr<std::vector<Attempt>> Ledger::ClaimDue(int limit, absl::Duration hold) {
   std::vector<Attempt> due;
-  const int64_t now = NowMicros();
   absl::Status status = database_.Write([&](Transaction& tx) -> absl::Status {
-    const std::vector<Value> values = {now, limit};
-    auto read = Read(tx, "state = 4 AND ask_at_us <= $1 ORDER BY ask_at_us LIMIT $2" + tx.ForUpdateSkipLocked(), values);
-    if (!read.ok()) return read.status();
-    due = std::move(*read);
-    for (const Attempt& a : due) {
-      auto held = tx.Execute("UPDATE attempt SET ask_at_us = $1 WHERE attempt_id = $2",
-                             {now + absl::ToInt64Microseconds(hold), a.attempt_id});
-      if (!held.ok()) return held.status();
-    }
-    return absl::OkStatus();
+    auto claimed = Claim(tx, "state = 4", "ask_at_us", limit, [hold](const Attempt&) { return hold; });
+    if (claimed.ok()) due = std::move(*claimed);
+    return claimed.status();
   });
   if (!status.ok()) return status;
   return due;
@@ -272,18 +289,40 @@ absl::StatusOr<int64_t> Ledger::CountUnknown() {
   return count;
 }
 
-absl::StatusOr<std::vector<Attempt>> Ledger::ToVoid(int limit) {
-  return Select("void_if_approved = 1 AND state = 3 AND answer = 1 AND operation = 1 AND NOT EXISTS (SELECT 1 FROM attempt f "
-                "WHERE f.tenant_id = attempt.tenant_id AND f.payment_id = attempt.payment_id AND f.operation IN (3, 4) "
-                "AND (f.state IN (1, 4) OR (f.state = 3 AND f.answer = 1))) ORDER BY updated_us LIMIT $1", {limit});
+absl::StatusOr<std::vector<VoidDue>> Ledger::ClaimToVoid(int limit) {
+  std::vector<VoidDue> due;
+  absl::Status status = database_.Write([&](Transaction& tx) -> absl::Status {
+    due.clear();
+    return Claim(tx, "void_if_approved = 1 AND state = 3 AND answer = 1 AND operation = 1 AND NOT EXISTS (SELECT 1 FROM attempt f "
+                     "WHERE f.tenant_id = attempt.tenant_id AND f.payment_id = attempt.payment_id AND f.operation IN (3, 4) "
+                     "AND (f.state IN (1, 4) OR (f.state = 3 AND f.answer IN (1, 4))))",
+                 "void_at_us", limit, [&](const Attempt& a) -> absl::StatusOr<absl::Duration> {
+      auto rows = tx.Query("SELECT COUNT(*) AS n FROM attempt WHERE tenant_id = $1 AND payment_id = $2 AND operation IN (3, 4)", {a.tenant_id, a.payment_id});
+      if (!rows.ok()) return rows.status();
+      const int earlier = static_cast<int>(rows->front().Int("n"));
+      due.push_back({a, earlier});
+      return absl::Seconds(std::min(5 << std::min(earlier, 10), 3600));
+    }).status();
+  });
+  if (!status.ok()) return status;
+  return due;
 }
 
-absl::StatusOr<std::vector<Attempt>> Ledger::ToWipe(int limit) {
-  return Select("wipe > 0 ORDER BY updated_us LIMIT $1", {limit});
+absl::StatusOr<std::vector<Attempt>> Ledger::ClaimToWipe(int limit, absl::Duration hold) {
+  std::vector<Attempt> due;
+  absl::Status status = database_.Write([&](Transaction& tx) -> absl::Status {
+    auto claimed = Claim(tx, "wipe > 0", "wipe_at_us", limit, [hold](const Attempt&) { return hold; });
+    if (claimed.ok()) due = std::move(*claimed);
+    return claimed.status();
+  });
+  if (!status.ok()) return status;
+  return due;
 }
 
-absl::Status Ledger::Wiped(const std::string& attempt_id) {
-  return outcomes_.Write([&](Transaction& tx) { return tx.Execute("UPDATE attempt SET wipe = 0 WHERE attempt_id = $1", {attempt_id}).status(); });
+absl::Status Ledger::Wiped(const std::string& attempt_id, int wipe) {
+  return outcomes_.Write([&](Transaction& tx) {
+    return tx.Execute("UPDATE attempt SET wipe = 0 WHERE attempt_id = $1 AND wipe <= $2", {attempt_id, wipe}).status();
+  });
 }
 
 }  // namespace flattone::gateway

@@ -27,6 +27,8 @@
 namespace flattone::gateway {
 
 struct NewAttempt {
+  // Of the attempt to be made; empty: Begin draws one. Who draws it can find the attempt whose commit was not confirmed.
+  std::string attempt_id;
   Operation operation = Operation::kAuthorise;
   std::string tenant_id;
   std::string payment_id;
@@ -48,13 +50,20 @@ struct Begun {
   bool fresh = false;  // committed by this call: the caller sends it
 };
 
+struct VoidDue {
+  Attempt authorised;
+  int earlier = 0;  // voids and refunds of it that came to nothing
+};
+
 class Ledger {
  public:
   Ledger(storage::Database& database, Outbox& outbox, const Clock& clock, Random& random, absl::Duration lease);
 
+  std::string NewId() { return RandomId(random_, "att"); }
   // Commits SENDING with its idempotency key, or answers the attempt that has this operation_id. VOID during a
   // live AUTHORISE marks that one and answers it. Errors: rules.h, and FAILED_PRECONDITION "no_psp_account",
-  // "operation_reused" (same operation_id, another request).
+  // "operation_reused" (same operation_id, another request); UNKNOWN when the database was lost while committing, again
+  // and again: the attempt may be there, and nobody sends it.
   absl::StatusOr<Begun> Begin(const NewAttempt& wanted);
 
   // Applies the event (transitions.h) to the attempt as it stands, under its row lock. The attempt afterwards.
@@ -80,13 +89,18 @@ class Ledger {
   absl::StatusOr<std::vector<Attempt>> Unknown(const std::string& tenant_id, int64_t after_us, const std::string& after_id, int limit);
   // How many attempts are UNKNOWN, all tenants.
   absl::StatusOr<int64_t> CountUnknown();
-  // Approved authorisations marked void-if-approved that no void or refund has followed yet.
-  absl::StatusOr<std::vector<Attempt>> ToVoid(int limit);
-  // Attempts that the vault has not been told about; and that it has.
-  absl::StatusOr<std::vector<Attempt>> ToWipe(int limit);
-  absl::Status Wiped(const std::string& attempt_id);
+  // Approved authorisations marked void-if-approved that no void or refund has followed yet and whose time has come, each
+  // handed to one caller only; again after 5, 10, 20 … s, at most an hour.
+  absl::StatusOr<std::vector<VoidDue>> ClaimToVoid(int limit);
+  // Attempts that the vault has not been told about, each handed to one caller only, again after `hold`; and that it has
+  // been told, up to `wipe` (a wipe that was asked for meanwhile and does more stays).
+  absl::StatusOr<std::vector<Attempt>> ClaimToWipe(int limit, absl::Duration hold);
+  absl::Status Wiped(const std::string& attempt_id, int wipe);
 
  private:
+  // Rows of a queue that are due, locked; `column` of each is moved to now + `next` of it.
+  absl::StatusOr<std::vector<Attempt>> Claim(storage::Transaction& tx, const std::string& condition, const char* column, int limit,
+                                             const std::function<absl::StatusOr<absl::Duration>(const Attempt&)>& next);
   absl::StatusOr<std::vector<Attempt>> Select(const std::string& condition, std::vector<storage::Value> values);
   absl::Status BeginInside(storage::Transaction& tx, const NewAttempt& wanted, Begun& out, std::string& mark);
   absl::Status Fill(storage::Transaction& tx, const NewAttempt& wanted, const PaymentView& view, Attempt& a);

@@ -130,7 +130,7 @@ TEST_CASE("The index alone keeps a second live attempt out") {
                ? tx.Execute("INSERT INTO attempt SELECT 'att_2', tenant_id, payment_id, 'y', operation, amount_minor, currency, mode, "
                             "capture_now, order_reference, 4, answer, instruction, captured, void_if_approved, void_operation_id, version, "
                             "psp, account_id, 'other-key', psp_reference, target_reference, refunded_before_minor, authorisation_code, raw_code, owner, epoch, "
-                            "token_id, vault_address, brand, last_four, created_us, updated_us, unknown_us, ask_at_us, asked, wipe, traceparent FROM attempt").status()
+                            "token_id, vault_address, brand, last_four, created_us, updated_us, unknown_us, ask_at_us, asked, wipe, traceparent, 0, 0 FROM attempt").status()
                : absl::InternalError("update");
   });
   CHECK(absl::IsAlreadyExists(status));
@@ -248,12 +248,13 @@ TEST_CASE("A void during a live authorisation marks it; its operation_id leads t
     CHECK(marked->attempt.void_if_approved);
     CHECK(marked->attempt.version == 2);
   }
-  CHECK(f.one.ledger->ToVoid(10)->empty());
+  CHECK(f.one.ledger->ClaimToVoid(10)->empty());
   f.Answer_(a);
-  REQUIRE(f.one.ledger->ToVoid(10)->size() == 1);
+  REQUIRE(f.one.ledger->ClaimToVoid(10)->size() == 1);
   const Attempt gone = f.Begin(Fixture::Other(Operation::kVoid, "pay_1", "void-x"));
   CHECK(gone.target_reference == "spp_1");
-  CHECK(f.one.ledger->ToVoid(10)->empty());
+  f.clock.Advance(absl::Hours(2));
+  CHECK(f.one.ledger->ClaimToVoid(10)->empty());
   CHECK(f.Outcomes().size() == 2);
 }
 

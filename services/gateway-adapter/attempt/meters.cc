@@ -37,6 +37,8 @@ Meters::Meters(obs::Registry& registry)
       leases_expired(registry, "flattone_gateway_leases_expired_total", "Attempts whose process was lost while it sent them"),
       taken_over(registry, "flattone_gateway_taken_over_total", "Attempts that were taken over while this process sent them"),
       wipes_failed(registry, "flattone_gateway_wipes_failed_total", "Wipes that the vault did not confirm; tried again"),
+      contradictions(registry, "flattone_gateway_contradicting_answers_total",
+                     "Approvals that came after the attempt had another outcome: money may have moved"),
       write_retries(registry, "flattone_gateway_outcome_write_retries_total", "Outcomes that could not be stored at once"),
       resolved_by_operator(registry, "flattone_gateway_operator_decisions_total", "Unknown outcomes decided by an operator"),
       registry_(registry) {}

@@ -23,7 +23,8 @@ class Meters {
   void Called(const std::string& psp, absl::Duration took);
 
   obs::Gauge in_flight, unknown;
-  obs::Counter refused_busy, questions, no_news, fences, leases_expired, taken_over, wipes_failed, write_retries, resolved_by_operator;
+  obs::Counter refused_busy, questions, no_news, fences, leases_expired, taken_over, wipes_failed, contradictions, write_retries,
+      resolved_by_operator;
 
  private:
   obs::Registry& registry_;

@@ -51,6 +51,8 @@ PaymentView ViewOf(std::span<const Attempt> attempts) {
   PaymentView view;
   for (const Attempt& a : attempts) {
     if (Live(a)) view.live = &a;
+    // An operator who decides an unknown void may call it voided.
+    if (a.operation == Operation::kVoid && a.state == State::kAnswered && a.answer == Answer::kVoided) view.voided = true;
     if (!Approved(a)) continue;
     switch (a.operation) {
       case Operation::kAuthorise:
@@ -74,6 +76,11 @@ Ruling Rule(const PaymentView& payment, Operation operation, int64_t wanted_mino
     return Refuse("attempt_live", "another operation of this payment has no outcome yet", "wait for its outcome");
   }
   if (payment.voided) return Refuse("already_voided", "the payment was voided", "");
+  // Cancelled while it was authorised: the resolver voids it, or gives all of it back. Nothing else may come in between.
+  const bool cancelled = payment.authorised != nullptr && payment.authorised->void_if_approved;
+  if (cancelled && (operation == Operation::kCapture || (operation == Operation::kRefund && wanted_minor != 0))) {
+    return Refuse("void_pending", "the payment was cancelled and is being voided", "");
+  }
   switch (operation) {
     case Operation::kAuthorise: return Authorise(payment, wanted_minor);
     case Operation::kCapture: return Capture(payment, wanted_minor);

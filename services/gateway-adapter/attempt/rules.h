@@ -8,7 +8,8 @@
 //   VOID                  not_auth…    marks¹ / live  not_auth…   yes          already_…     already_voided
 //   REFUND                not_capt…    attempt_live   not_capt…   not_capt…    ≤ what is left already_voided
 //
-// ¹ VOID during a live AUTHORISE marks it void-if-approved.
+// ¹ VOID during a live AUTHORISE marks it void-if-approved. One that was approved all the same takes no CAPTURE and no
+//   REFUND in part (void_pending): it is voided, or given back whole.
 #pragma once
 
 #include <span>

@@ -33,6 +33,8 @@ TEST_CASE("Every cell of payment and operation is as the table says") {
   const Attempt not_sent = Make(Operation::kAuthorise, State::kNotSent, Answer::kNone);
   const Attempt error = Make(Operation::kAuthorise, State::kAnswered, Answer::kError);
   const Attempt fenced = Make(Operation::kAuthorise, State::kAnswered, Answer::kVoided);
+  Attempt cancelled = Ok(Operation::kAuthorise), cancelled_charged = charged;
+  cancelled.void_if_approved = cancelled_charged.void_if_approved = true;
   struct RowOfTable {
     std::string name;
     std::vector<Attempt> attempts;
@@ -51,7 +53,11 @@ TEST_CASE("Every cell of payment and operation is as the table says") {
        "attempt_live", "attempt_live", "attempt_live", "attempt_live"},
       {"captured", {Ok(Operation::kAuthorise), Ok(Operation::kCapture)}, "already_authorised", "already_captured", "already_captured", "go"},
       {"charged", {charged}, "already_authorised", "already_captured", "already_captured", "go"},
+      {"cancelled", {cancelled}, "already_authorised", "void_pending", "go", "not_captured"},
+      {"cancelled, charged", {cancelled_charged}, "already_authorised", "void_pending", "already_captured", "go"},
       {"voided", {Ok(Operation::kAuthorise), Ok(Operation::kVoid)}, "already_voided", "already_voided", "already_voided", "already_voided"},
+      {"voided, in an operator's words", {Ok(Operation::kAuthorise), Make(Operation::kVoid, State::kAnswered, Answer::kVoided)},
+       "already_voided", "already_voided", "already_voided", "already_voided"},
       {"refunded", {charged, Ok(Operation::kRefund)}, "already_authorised", "already_captured", "already_captured", "already_refunded"},
   };
   for (const RowOfTable& row : table) {
@@ -73,6 +79,13 @@ TEST_CASE("Captures are bounded by the authorisation, refunds by what is left of
   CHECK(Rule(ViewOf(captured), Operation::kRefund, 0).amount_minor == 250);
   CHECK(Verdict(captured, Operation::kRefund, 250) == "go");
   CHECK(Verdict(captured, Operation::kRefund, 251) == "invalid_field");
+}
+
+TEST_CASE("A payment that was cancelled and charged all the same is given back whole, not in part") {
+  Attempt charged = Ok(Operation::kAuthorise);
+  charged.captured = charged.void_if_approved = true;
+  CHECK(Verdict({charged}, Operation::kRefund, 400) == "void_pending");
+  CHECK(Rule(ViewOf(std::vector<Attempt>{charged}), Operation::kRefund, 0).amount_minor == 1000);
 }
 
 TEST_CASE("A refund that was declined frees its amount again") {

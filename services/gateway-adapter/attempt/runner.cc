@@ -1,6 +1,5 @@
 #include "services/gateway-adapter/attempt/runner.h"
 
-#include <chrono>
 #include <thread>
 
 #include "absl/cleanup/cleanup.h"
@@ -10,6 +9,10 @@
 
 namespace flattone::gateway {
 namespace {
+
+constexpr size_t kMaxLost = 1024;
+// By then a commit that was on its way has arrived, or never will.
+constexpr absl::Duration kLostForGood = absl::Minutes(5);
 
 std::string CodeOf(const absl::Status& status) {
   const auto detail = DetailOf(status);
@@ -42,17 +45,27 @@ bool NumberIsDoneWith(const Event& event) {
 
 }  // namespace
 
-absl::StatusOr<Attempt> Runner::Start(const NewAttempt& wanted, const StartOptions& options) {
-  {
-    std::lock_guard lock(mutex_);
-    if (in_flight_ >= max_in_flight_) {
-      p_.meters.refused_busy.Add();
-      return Refusal(absl::StatusCode::kResourceExhausted, {.code = "adapter_busy", .field = {}, .limit = {}, .fix = "try again in a second"},
-                     absl::StrCat(max_in_flight_, " attempts are in flight, the most this process takes"));
-    }
-    ++in_flight_;  // the place is taken before anything is committed
+absl::Status Runner::Admit() {
+  std::lock_guard lock(mutex_);
+  if (draining_) {
+    return Refusal(absl::StatusCode::kUnavailable, {.code = "draining", .field = {}, .limit = {}, .fix = "try again: another replica takes it"},
+                   "this process is shutting down and begins nothing");
   }
+  if (in_flight_ >= max_in_flight_) {
+    p_.meters.refused_busy.Add();
+    return Refusal(absl::StatusCode::kResourceExhausted, {.code = "adapter_busy", .field = {}, .limit = {}, .fix = "try again in a second"},
+                   absl::StrCat(max_in_flight_, " attempts are in flight, the most this process takes"));
+  }
+  ++in_flight_;  // the place is taken before anything is committed
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Attempt> Runner::Start(const NewAttempt& asked, const StartOptions& options) {
+  if (absl::Status admitted = Admit(); !admitted.ok()) return admitted;
+  NewAttempt wanted = asked;
+  wanted.attempt_id = p_.ledger.NewId();
   auto begun = p_.ledger.Begin(wanted);
+  if (!begun.ok()) Remember(wanted.attempt_id, begun.status());
   std::shared_ptr<Flight> flight;
   {
     std::lock_guard lock(mutex_);
@@ -139,11 +152,18 @@ Event Runner::Send(Attempt& attempt, const StartOptions& options, bool& taken_ov
     event.psp_reference = reference;
     return p_.ledger.Write(attempt.attempt_id, event).status();
   };
-  const absl::Time begun = p_.clock.Now();
-  const SendResult result = psp->second->Send(request);
-  p_.meters.Called(attempt.psp, p_.clock.Now() - begun);
+  // An authorisation is checked by the PSP's adapter, once it has the PSP's id of it.
+  const absl::Status mine = attempt.operation == Operation::kAuthorise ? absl::OkStatus() : request.checkpoint("");
+  const SendResult result = mine.ok() ? Call(*psp->second, request) : NotCheckpointed(mine);
   taken_over = result.sent == Sent::kTakenOver;
   return EventOf(attempt, result);
+}
+
+SendResult Runner::Call(PspAdapter& psp, const SendRequest& request) {
+  const absl::Time begun = p_.clock.Now();
+  SendResult result = psp.Send(request);
+  p_.meters.Called(request.attempt.psp, p_.clock.Now() - begun);
+  return result;
 }
 
 // Before the answer is stored: if this process dies in between, the outcome is asked for, and that needs no card.
@@ -161,9 +181,10 @@ Attempt Runner::Commit(const Attempt& attempt, const Event& event) {
     row.wipe = attempt.wipe;
     return absl::OkStatus();
   };
-  // While the database is away the answer waits here; if that lasts too long the outcome is UNKNOWN, and asked for.
+  // While the database is away the answer waits here, since nobody else has it. When the lease runs out meanwhile the
+  // outcome is UNKNOWN, and the answer is still taken.
   absl::Status status;
-  for (int round = 0; round < 60; ++round) {
+  while (true) {
     auto after = p_.ledger.Write(attempt.attempt_id, event, with);
     if (after.ok()) {
       p_.meters.Ended(*after);
@@ -172,22 +193,64 @@ Attempt Runner::Commit(const Attempt& attempt, const Event& event) {
     status = after.status();
     if (absl::IsFailedPrecondition(status) || absl::IsNotFound(status)) break;
     p_.meters.write_retries.Add();
-    std::this_thread::sleep_for(std::chrono::milliseconds(500));
+    {
+      std::unique_lock lock(mutex_);
+      if (empty_.wait_for(lock, absl::ToChronoNanoseconds(store_again_), [this] { return given_up_; })) break;
+    }
   }
   // Somebody else decided meanwhile (a fence, an operator): what stands in the ledger counts.
   p_.log.Warn(TraceOf(attempt), "outcome was not stored", {{"attempt", attempt.attempt_id}, {"why", status}});
   auto now = p_.ledger.Find(attempt.tenant_id, attempt.attempt_id);
-  return now.ok() ? std::move(*now) : attempt;
+  if (!now.ok()) return attempt;
+  NoteContradiction(*now, event);
+  return std::move(*now);
+}
+
+// The PSP approved what the ledger holds for refused or voided: a fence that did not hold, or a wrong decision.
+void Runner::NoteContradiction(const Attempt& now, const Event& event) {
+  if (event.kind != EventKind::kAnswered || event.answer != Answer::kApproved || Live(now) || Approved(now)) return;
+  p_.meters.contradictions.Add();
+  p_.log.Error(TraceOf(now), "the PSP approved an attempt that had another outcome",
+               {{"attempt", now.attempt_id}, {"payment", now.payment_id}, {"psp", now.psp}, {"outcome", OutcomeName(now)}, {"reference", event.psp_reference}});
+}
+
+void Runner::Remember(const std::string& attempt_id, const absl::Status& why) {
+  if (!absl::IsUnknown(why)) return;
+  std::lock_guard lock(mutex_);
+  if (lost_.size() >= kMaxLost) lost_.pop_front();
+  lost_.push_back({attempt_id, p_.clock.Now()});
+}
+
+void Runner::SettleLost() {
+  std::deque<Lost> lost;
+  {
+    std::lock_guard lock(mutex_);
+    lost.swap(lost_);
+  }
+  for (const Lost& one : lost) {
+    auto after = p_.ledger.Write(one.attempt_id, {.kind = EventKind::kNotSent, .epoch = Attempt().epoch, .answer = Answer::kNone,
+                                                  .instruction = Instruction::kTryLater, .captured = false, .psp_reference = {},
+                                                  .authorisation_code = {}, .raw_code = "begin_not_confirmed"});
+    if (after.ok()) p_.meters.Ended(*after);
+    const bool gone = absl::IsNotFound(after.status()) && p_.clock.Now() - one.since >= kLostForGood;
+    if (after.ok() || gone || absl::IsFailedPrecondition(after.status())) continue;
+    std::lock_guard lock(mutex_);
+    lost_.push_back(one);
+  }
 }
 
 bool Runner::Drain(absl::Time deadline) {
   std::unique_lock lock(mutex_);
+  draining_ = true;
   const auto empty = [this] { return in_flight_ == 0; };
   if (deadline == absl::InfiniteFuture()) {
     empty_.wait(lock, empty);
     return true;
   }
-  return empty_.wait_for(lock, absl::ToChronoNanoseconds(deadline - absl::Now()), empty);  // lint: allow (condition_variable)
+  if (empty_.wait_for(lock, absl::ToChronoNanoseconds(deadline - absl::Now()), empty)) return true;  // lint: allow (condition_variable)
+  given_up_ = true;
+  empty_.notify_all();
+  return false;
 }
 
 int Runner::in_flight() const {

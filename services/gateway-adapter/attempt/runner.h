@@ -4,10 +4,11 @@
 //
 // Each attempt in flight has a thread of its own, at most `max_in_flight` of them; a request beyond that is refused
 // before anything is committed. Nothing here is cancelled: Drain waits, and the process's shutdown deadline is longer
-// than a PSP's time-out.
+// than a PSP's time-out. An answer that the database does not take waits here until it does, or the process ends.
 #pragma once
 
 #include <condition_variable>
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -46,14 +47,19 @@ class Runner {
     const Clock& clock;
     const Gates& gates;
   };
-  Runner(Parts parts, int max_in_flight) : p_(parts), max_in_flight_(max_in_flight) {}
+  // `store_again`: the pause after an outcome that the database did not take.
+  Runner(Parts parts, int max_in_flight, absl::Duration store_again = absl::Milliseconds(500))
+      : p_(parts), max_in_flight_(max_in_flight), store_again_(store_again) {}
   ~Runner() { Drain(absl::InfiniteFuture()); }
 
-  // Any thread; blocks up to `wait`. Errors: Ledger::Begin's, RESOURCE_EXHAUSTED "adapter_busy".
+  // Any thread; blocks up to `wait`. Errors: Ledger::Begin's, RESOURCE_EXHAUSTED "adapter_busy", UNAVAILABLE "draining".
   absl::StatusOr<Attempt> Start(const NewAttempt& wanted, const StartOptions& options);
 
-  // Waits until nothing is in flight; false at the deadline.
+  // Begins nothing any more and waits until nothing is in flight; false at the deadline, from which on outcomes that cannot
+  // be stored are left to the next process.
   bool Drain(absl::Time deadline);
+  // Attempts whose begin was never confirmed were sent by nobody: says so in the ledger. Now and then.
+  void SettleLost();
   int in_flight() const;
 
  private:
@@ -62,19 +68,31 @@ class Runner {
     bool done = false;
     Attempt attempt;
   };
+  struct Lost {
+    std::string attempt_id;
+    absl::Time since;
+  };
+  // Takes a place; an error when there is none.
+  absl::Status Admit();
+  void Remember(const std::string& attempt_id, const absl::Status& why);
+  void NoteContradiction(const Attempt& now, const Event& event);
   absl::StatusOr<Attempt> Wait(const std::shared_ptr<Flight>& flight, absl::Duration wait);
   void Launch(const std::shared_ptr<Flight>& flight, const StartOptions& options);
   Attempt Run(Attempt attempt, const StartOptions& options);
   Event Send(Attempt& attempt, const StartOptions& options, bool& taken_over);
+  SendResult Call(PspAdapter& psp, const SendRequest& request);
   void WipeCard(Attempt& attempt, const Event& event);
   Attempt Commit(const Attempt& attempt, const Event& event);
 
   const Parts p_;
   const int max_in_flight_;
+  const absl::Duration store_again_;
   mutable std::mutex mutex_;
   std::condition_variable empty_;
   int in_flight_ = 0;
+  bool draining_ = false, given_up_ = false;
   std::map<std::string, std::shared_ptr<Flight>> flights_;  // by attempt id
+  std::deque<Lost> lost_;  // bounded: the oldest go, and are UNKNOWN when this process ends
 };
 
 }  // namespace flattone::gateway

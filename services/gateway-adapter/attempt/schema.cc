@@ -43,6 +43,15 @@ std::span<const storage::Migration> Migrations() {
           CREATE TABLE admin_record (sequence BIGINT PRIMARY KEY, time_us BIGINT NOT NULL, actor TEXT NOT NULL,
             action TEXT NOT NULL, tenant_id TEXT NOT NULL, object TEXT NOT NULL, reason TEXT NOT NULL))"},
       {"trace of the call that asked", "ALTER TABLE attempt ADD COLUMN traceparent TEXT NOT NULL DEFAULT ''"},
+      // When what is left to do for an attempt is tried next. Only the claims write them: what fails again and again goes to
+      // the back of its queue instead of standing at the front of it.
+      {"queues of wipes and voids",
+       R"(ALTER TABLE attempt ADD COLUMN wipe_at_us BIGINT NOT NULL DEFAULT 0;
+          ALTER TABLE attempt ADD COLUMN void_at_us BIGINT NOT NULL DEFAULT 0;
+          DROP INDEX attempt_to_wipe;
+          DROP INDEX attempt_to_void;
+          CREATE INDEX attempt_to_wipe ON attempt (wipe_at_us) WHERE wipe > 0;
+          CREATE INDEX attempt_to_void ON attempt (void_at_us) WHERE void_if_approved = 1 AND state = 3 AND answer = 1)"},
   };
   return migrations;
 }

@@ -68,6 +68,9 @@ std::shared_ptr<grpc::Channel> ChannelTo(int port) {
   return grpc::CreateChannel("127.0.0.1:" + std::to_string(port), grpc::InsecureChannelCredentials());
 }
 
+// A replica of the vault that does not come back: nothing listens there.
+constexpr char kGone[] = "gone:1";
+
 std::string NewDirectory() {
   std::string pattern = (std::filesystem::temp_directory_path() / "flattone-grpc-XXXXXX").string();
   REQUIRE(mkdtemp(pattern.data()) != nullptr);
@@ -85,7 +88,7 @@ struct Fixture {
     psp = static_cast<fakes::FakePsp*>(psps["sandbox"].get());
     int vault_port = 0;
     vault_server = Serve({&vault}, &vault_port);
-    cards = std::move(*VaultCards::Create(SystemRandom(), [vault_port](const std::string&) { return ChannelTo(vault_port); }, "vault:1"));
+    cards = std::move(*VaultCards::Create(SystemRandom(), [vault_port](const std::string& address) { return ChannelTo(address == kGone ? 1 : vault_port); }, "vault:1"));
     outbox = std::make_unique<Outbox>(*db, absl::Milliseconds(20));
     ledger = std::make_unique<Ledger>(*db, *outbox, SystemClock(), SystemRandom(), absl::Seconds(30));
     REQUIRE(ledger->RenewLease().ok());
@@ -260,6 +263,18 @@ TEST_CASE("Bad requests name field and limit and leave nothing in the ledger") {
   CHECK(field_of([](auto& r) { r.set_mode(static_cast<common::v1::Mode>(7)); }) == "mode");
   CHECK(field_of([](auto& r) { r.clear_token_id(); }) == "token_id");
   CHECK(f.ledger->OfPayment("ten_a", "pay_1")->empty());
+}
+
+TEST_CASE("The vault replica that an attempt names is gone: any other opens the card, and destroys it") {
+  Fixture f;
+  REQUIRE(f.Put().ok());
+  v1::AuthoriseRequest request = Fixture::Authorise();
+  request.set_vault_address(kGone);
+  auto attempt = f.Pay(request);
+  REQUIRE(attempt.ok());
+  CHECK(attempt->answer() == v1::ANSWER_APPROVED);
+  CHECK(f.vault.opens == 1);
+  CHECK(f.vault.destroyed == 1);
 }
 
 TEST_CASE("Accounts: a PSP of the mode, exactly its credentials, never given back, every change recorded") {

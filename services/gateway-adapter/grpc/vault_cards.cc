@@ -20,14 +20,20 @@ absl::StatusOr<std::unique_ptr<VaultCards>> VaultCards::Create(Random& random, D
   return std::unique_ptr<VaultCards>(new VaultCards(std::move(*key), random, std::move(dial), std::move(fallback)));
 }
 
-std::shared_ptr<grpc::Channel> VaultCards::ChannelOf(const Attempt& attempt) {
-  const std::string& address = attempt.vault_address.empty() ? fallback_ : attempt.vault_address;
+std::shared_ptr<grpc::Channel> VaultCards::ChannelTo(const std::string& address) {
   std::lock_guard lock(mutex_);
   const auto found = channels_.find(address);
   if (found != channels_.end()) return found->second;
   // Replicas come and go; what is still in use keeps its channel by the shared pointer.
   if (channels_.size() >= kMaxReplicas) channels_.clear();
   return channels_[address] = dial_(address);
+}
+
+absl::Status VaultCards::AtVault(const Attempt& attempt, const std::function<absl::Status(const std::shared_ptr<grpc::Channel>&)>& ask) {
+  const std::string& named = attempt.vault_address.empty() ? fallback_ : attempt.vault_address;
+  absl::Status status = ask(ChannelTo(named));
+  const bool silent = absl::IsUnavailable(status) || absl::IsDeadlineExceeded(status);
+  return silent && named != fallback_ ? ask(ChannelTo(fallback_)) : status;
 }
 
 absl::StatusOr<OpenedCard> VaultCards::Open(const Attempt& attempt, bool security_code_required) {
@@ -39,11 +45,13 @@ absl::StatusOr<OpenedCard> VaultCards::Open(const Attempt& attempt, bool securit
   request.set_recipient_key(std::string(key.begin(), key.end()));
   request.set_security_code_required(security_code_required);
   vault::v1::OpenCardResponse response;
-  grpc::ClientContext context;
-  rpc::Prepare(context, {.trace = TraceOf(attempt).Child(random_), .timeout = kTimeOut});
-  context.set_wait_for_ready(true);  // a vault that is just being restarted is waited for: nothing has been sent anywhere yet
-  const grpc::Status status = vault::v1::CardReleaseService::NewStub(ChannelOf(attempt))->OpenCard(&context, request, &response);
-  if (!status.ok()) return rpc::FromGrpc(status);
+  const absl::Status status = AtVault(attempt, [&](const std::shared_ptr<grpc::Channel>& channel) {
+    grpc::ClientContext context;
+    rpc::Prepare(context, {.trace = TraceOf(attempt).Child(random_), .timeout = kTimeOut});
+    context.set_wait_for_ready(true);  // a vault that is just being restarted is waited for: nothing has been sent anywhere yet
+    return rpc::FromGrpc(vault::v1::CardReleaseService::NewStub(channel)->OpenCard(&context, request, &response));
+  });
+  if (!status.ok()) return status;
   auto card = crypto::OpenCard(key_, {attempt.tenant_id, attempt.token_id, attempt.attempt_id}, response.sealed_card());
   if (!card.ok()) return card.status();
   return OpenedCard{std::move(*card), static_cast<int>(response.brand()), response.last_four()};
@@ -56,9 +64,11 @@ absl::Status VaultCards::Wipe(const Attempt& attempt, bool destroy) {
   request.set_attempt_id(attempt.attempt_id);
   request.set_destroy_card(destroy);
   vault::v1::WipeResponse response;
-  grpc::ClientContext context;
-  rpc::Prepare(context, {.trace = TraceOf(attempt).Child(random_), .timeout = kTimeOut});
-  return rpc::FromGrpc(vault::v1::CardReleaseService::NewStub(ChannelOf(attempt))->Wipe(&context, request, &response));
+  return AtVault(attempt, [&](const std::shared_ptr<grpc::Channel>& channel) {
+    grpc::ClientContext context;
+    rpc::Prepare(context, {.trace = TraceOf(attempt).Child(random_), .timeout = kTimeOut});
+    return rpc::FromGrpc(vault::v1::CardReleaseService::NewStub(channel)->Wipe(&context, request, &response));
+  });
 }
 
 }  // namespace flattone::gateway

@@ -30,7 +30,10 @@ class VaultCards final : public CardSource {
  private:
   VaultCards(crypto::X25519KeyPair key, Random& random, Dial dial, std::string fallback)
       : key_(std::move(key)), random_(random), dial_(std::move(dial)), fallback_(std::move(fallback)) {}
-  std::shared_ptr<grpc::Channel> ChannelOf(const Attempt& attempt);
+  std::shared_ptr<grpc::Channel> ChannelTo(const std::string& address);
+  // Asks the replica that the attempt names and, when nobody answers there, the vault's common address: a number can be
+  // opened and destroyed by every replica, and a code died with the one that held it.
+  absl::Status AtVault(const Attempt& attempt, const std::function<absl::Status(const std::shared_ptr<grpc::Channel>&)>& ask);
 
   const crypto::X25519KeyPair key_;
   Random& random_;

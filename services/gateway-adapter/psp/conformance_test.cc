@@ -201,16 +201,32 @@ TEST_CASE("A PSP that cannot be reached, or whose certificate is not trusted, is
   CHECK(Sandbox().Charges(untrusting.payment) + Sandbox().Charges(refused.payment) == 0);
 }
 
-TEST_CASE("A checkpoint that is refused sends nothing that moves money") {
+TEST_CASE("A checkpoint that is refused, or cannot be made, sends nothing that moves money") {
   const Kind kind = GENERATE(from_range(Kinds()));
+  const bool taken_over = GENERATE(true, false);
   Bench b(kind);
   const Attempt a = b.Begin(Operation::kAuthorise, 1000);
   const crypto::SecretCard card = Card(kGood);
   const SendRequest request{.attempt = a, .credentials = b.credentials, .card = &card,
-                            .checkpoint = [](const std::string&) { return absl::FailedPreconditionError("taken over"); },
+                            .checkpoint = [&](const std::string&) {
+                              return taken_over ? absl::FailedPreconditionError("taken over") : absl::UnavailableError("no database");
+                            },
                             .on_connected = [] {}};
-  CHECK(b.psp->Send(request).sent == Sent::kTakenOver);
+  CHECK(b.psp->Send(request).sent == (taken_over ? Sent::kTakenOver : Sent::kNotSent));
   CHECK(Sandbox().Charges(b.payment) == 0);
+}
+
+TEST_CASE("A fence that comes after the charge is too late, and asking tells of the charge") {
+  const Kind kind = GENERATE(from_range(Kinds()));
+  Bench b(kind);
+  Attempt a = b.Begin(Operation::kAuthorise, 1000);
+  a.capture_now = true;
+  REQUIRE(b.Send(a).facts.answer == Answer::kApproved);
+  CHECK(b.psp->Fence(a, b.credentials).finding == FenceFinding::kTooLate);
+  CHECK(Sandbox().LiveCharges(b.payment) == 1);
+  const AskResult asked = b.psp->Ask(a, b.credentials);
+  CHECK(asked.finding == Finding::kDone);
+  CHECK(asked.facts.answer == Answer::kApproved);
 }
 
 TEST_CASE("Every fault of an authorisation is UNKNOWN, and asking leads to what the PSP's ledger says") {

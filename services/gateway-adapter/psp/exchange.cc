@@ -56,6 +56,13 @@ bool Exchange::Has(std::string_view path) const {
   return value != nullptr && !value->is_null();
 }
 
+std::string Bearer(const Credentials& credentials, const char* field) {
+  const auto key = credentials.find(field);
+  if (key == credentials.end()) return "Bearer";
+  const std::string_view text = key->second.RevealText(secret::ClearCardAccess("the PSP's credential for its own request"));
+  return absl::StrCat("Bearer ", absl::string_view(text.data(), text.size()));
+}
+
 Exchange Talk(http::HttpClient& client, const PspEndpoint& psp, ExchangeRequest request) {
   http::ClientRequest call;
   call.method = request.method;

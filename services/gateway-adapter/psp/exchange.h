@@ -48,6 +48,9 @@ struct ExchangeRequest {
   std::function<void()> on_connected;
 };
 
+// "Bearer …" with that field of the credentials.
+std::string Bearer(const Credentials& credentials, const char* field);
+
 Exchange Talk(http::HttpClient& client, const PspEndpoint& psp, ExchangeRequest request);
 
 }  // namespace flattone::gateway

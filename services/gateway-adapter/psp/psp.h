@@ -45,7 +45,7 @@ enum class Sent {
   kNotSent,   // not one byte of the request that moves money left
   kAnswered,  // `answer` is what the PSP said
   kUnknown,   // it may have been read
-  kTakenOver, // the checkpoint was refused: nothing left, and nothing may be written
+  kTakenOver, // somebody else has the attempt: nothing left, and nothing may be written
 };
 
 // What the PSP said about an operation.
@@ -62,11 +62,19 @@ struct SendResult {
   PspFacts facts;
 };
 
+// After a checkpoint that failed nothing is sent: another process has the attempt, or the ledger cannot be reached; then
+// NOT_SENT is the truth, and is stored as soon as the ledger is back.
+inline SendResult NotCheckpointed(const absl::Status& why) {
+  if (absl::IsFailedPrecondition(why) || absl::IsNotFound(why)) return {Sent::kTakenOver, {}};
+  return {Sent::kNotSent, {.raw_code = "ledger_unavailable"}};
+}
+
 struct SendRequest {
   const Attempt& attempt;
   const Credentials& credentials;
   const crypto::SecretCard* card = nullptr;  // AUTHORISE only
-  // Makes the PSP's id of the operation durable before the request that moves money. Not OK: stop, kTakenOver.
+  // AUTHORISE calls it before the request that moves money, to make the PSP's id of it durable; not OK: NotCheckpointed().
+  // For the other operations the runner has done so.
   std::function<absl::Status(const std::string& psp_reference)> checkpoint;
   // After the connection of the request that moves money stands, before its first byte.
   std::function<void()> on_connected;

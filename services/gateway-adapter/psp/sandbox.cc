@@ -94,12 +94,6 @@ void AddCard(JsonBody& body, const crypto::SecretCard& card) {
   secret::Wipe(expiry, sizeof expiry);
 }
 
-std::string Bearer(const Credentials& credentials) {
-  const auto key = credentials.find("api_key");
-  if (key == credentials.end()) return "Bearer";
-  return absl::StrCat("Bearer ", std::string(key->second.RevealText(ClearCardAccess("the PSP's credential for its own request"))));
-}
-
 }  // namespace
 
 const std::vector<std::string>& SandboxAdapter::credential_fields() const {
@@ -110,21 +104,19 @@ const std::vector<std::string>& SandboxAdapter::credential_fields() const {
 Exchange SandboxAdapter::Post(const Credentials& credentials, const std::string& target, const std::string& key,
                               std::span<const uint8_t> body, std::function<void()> on_connected) {
   ExchangeRequest request{.method = "POST", .target = target, .headers = {}, .body = body, .on_connected = std::move(on_connected)};
-  request.headers = {{"Authorization", Bearer(credentials)}, {"Content-Type", "application/json"}, {"Idempotency-Key", key}};
+  request.headers = {{"Authorization", Bearer(credentials, "api_key")}, {"Content-Type", "application/json"}, {"Idempotency-Key", key}};
   return Talk(client_, endpoint_, std::move(request));
 }
 
 Exchange SandboxAdapter::Get(const Credentials& credentials, const std::string& target) {
   ExchangeRequest request{.method = "GET", .target = target, .headers = {}, .body = {}, .on_connected = nullptr};
-  request.headers = {{"Authorization", Bearer(credentials)}};
+  request.headers = {{"Authorization", Bearer(credentials, "api_key")}};
   return Talk(client_, endpoint_, std::move(request));
 }
 
 SendResult SandboxAdapter::Authorise(const SendRequest& request) {
   const Attempt& a = request.attempt;
   if (request.card == nullptr) return {Sent::kNotSent, {.raw_code = "no_card"}};
-  // Its id is not known before the answer; our reference, which is the attempt's own id, leads to it.
-  if (!request.checkpoint("").ok()) return {Sent::kTakenOver, {}};
   auto body = JsonBody::Create();
   if (!body.ok()) return {Sent::kNotSent, {.raw_code = "secret_memory_full"}};
   body->Text("reference", a.attempt_id).Text("payment_id", a.payment_id).Number("amount_minor", a.amount_minor);
@@ -133,6 +125,8 @@ SendResult SandboxAdapter::Authorise(const SendRequest& request) {
   AddCard(*body, *request.card);
   body->Close();
   if (!body->ok()) return {Sent::kNotSent, {.raw_code = "request_too_large"}};
+  // Its id is not known before the answer; our reference, which is the attempt's own id, leads to it.
+  if (const absl::Status mine = request.checkpoint(""); !mine.ok()) return NotCheckpointed(mine);
   return OfAnswer(a, Post(request.credentials, "/v1/sandbox/payments", a.idempotency_key, body->bytes(), request.on_connected));
 }
 

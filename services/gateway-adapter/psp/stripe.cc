@@ -111,6 +111,11 @@ void AddCard(FormBody& body, const crypto::SecretCard& card) {
   if (clear.postcode_size > 0) body.Add("billing_details[address][postal_code]", clear.postcode_text());
 }
 
+// An id comes from the PSP or an operator: it names an intent, never another path.
+std::string IntentPath(const std::string& id, const char* rest) {
+  return absl::StrCat("/v1/payment_intents/", http::PercentEncode(id), rest);
+}
+
 SendResult NoMemory() { return {Sent::kNotSent, {.raw_code = "secret_memory_full"}}; }
 
 }  // namespace
@@ -123,9 +128,7 @@ const std::vector<std::string>& StripeAdapter::credential_fields() const {
 Exchange StripeAdapter::Post(const Attempt& attempt, const Credentials& credentials, const std::string& target, const char* step,
                              std::span<const uint8_t> body, std::function<void()> on_connected) {
   ExchangeRequest request{.method = "POST", .target = target, .headers = {}, .body = body, .on_connected = std::move(on_connected)};
-  const auto key = credentials.find("secret_key");
-  request.headers = {{"Authorization", absl::StrCat("Bearer ", key == credentials.end() ? "" : std::string(key->second.RevealText(
-                                                        ClearCardAccess("the PSP's credential for its own request"))))},
+  request.headers = {{"Authorization", Bearer(credentials, "secret_key")},
                      {"Content-Type", "application/x-www-form-urlencoded"},
                      {"Idempotency-Key", absl::StrCat(attempt.idempotency_key, "-", step)}};
   return Talk(client_, endpoint_, std::move(request));
@@ -133,9 +136,7 @@ Exchange StripeAdapter::Post(const Attempt& attempt, const Credentials& credenti
 
 Exchange StripeAdapter::Get(const Credentials& credentials, const std::string& target) {
   ExchangeRequest request{.method = "GET", .target = target, .headers = {}, .body = {}, .on_connected = nullptr};
-  const auto key = credentials.find("secret_key");
-  request.headers = {{"Authorization", absl::StrCat("Bearer ", key == credentials.end() ? "" : std::string(key->second.RevealText(
-                                                        ClearCardAccess("the PSP's credential for its own request"))))}};
+  request.headers = {{"Authorization", Bearer(credentials, "secret_key")}};
   return Talk(client_, endpoint_, std::move(request));
 }
 
@@ -173,14 +174,14 @@ SendResult StripeAdapter::Authorise(const SendRequest& request) {
   if (method.empty()) return result;
   const std::string intent = MakeIntent(request, result);
   if (intent.empty()) return result;
-  if (!request.checkpoint(intent).ok()) return {Sent::kTakenOver, {}};
   auto body = FormBody::Create();
   if (!body.ok()) return NoMemory();
   body->Add("payment_method", method);
   body->Add("payment_method_options[card][moto]", "true");
   body->Add("expand[]", "latest_charge");  // the issuer's authorisation code is in it
-  result = OfChange(request.attempt, Post(request.attempt, request.credentials, absl::StrCat("/v1/payment_intents/", intent, "/confirm"),
-                                          "confirm", body->bytes(), request.on_connected));
+  if (const absl::Status mine = request.checkpoint(intent); !mine.ok()) return NotCheckpointed(mine);
+  result = OfChange(request.attempt, Post(request.attempt, request.credentials, IntentPath(intent, "/confirm"), "confirm", body->bytes(),
+                                          request.on_connected));
   if (result.facts.psp_reference.empty()) result.facts.psp_reference = intent;
   return result;
 }
@@ -189,15 +190,13 @@ SendResult StripeAdapter::Capture(const SendRequest& request) {
   auto body = FormBody::Create();
   if (!body.ok()) return NoMemory();
   body->Add("amount_to_capture", request.attempt.amount_minor);
-  return OfChange(request.attempt, Post(request.attempt, request.credentials,
-                                        absl::StrCat("/v1/payment_intents/", request.attempt.target_reference, "/capture"), "capture",
-                                        body->bytes(), request.on_connected));
+  return OfChange(request.attempt, Post(request.attempt, request.credentials, IntentPath(request.attempt.target_reference, "/capture"),
+                                        "capture", body->bytes(), request.on_connected));
 }
 
 SendResult StripeAdapter::Void(const SendRequest& request) {
-  return OfChange(request.attempt, Post(request.attempt, request.credentials,
-                                        absl::StrCat("/v1/payment_intents/", request.attempt.target_reference, "/cancel"), "cancel",
-                                        {}, request.on_connected));
+  return OfChange(request.attempt, Post(request.attempt, request.credentials, IntentPath(request.attempt.target_reference, "/cancel"),
+                                        "cancel", {}, request.on_connected));
 }
 
 namespace {
@@ -262,7 +261,7 @@ AskResult StripeAdapter::Ask(const Attempt& attempt, const Credentials& credenti
   if (attempt.operation == Operation::kRefund) return AskRefund(attempt, credentials);
   const std::string& intent = attempt.operation == Operation::kAuthorise ? attempt.psp_reference : attempt.target_reference;
   if (intent.empty()) return {Finding::kNothingMoved, {}};
-  const Exchange exchange = Get(credentials, absl::StrCat("/v1/payment_intents/", http::PercentEncode(intent), "?expand%5B%5D=latest_charge"));
+  const Exchange exchange = Get(credentials, IntentPath(intent, "?expand%5B%5D=latest_charge"));
   if (exchange.sent != Sent::kAnswered || exchange.code != 200) return {};
   return OfIntent(attempt, exchange);
 }
@@ -273,8 +272,7 @@ FenceResult StripeAdapter::Fence(const Attempt& attempt, const Credentials& cred
   const std::string& intent = authorise ? attempt.psp_reference : attempt.target_reference;
   if (intent.empty()) return {FenceFinding::kFenced, {.raw_code = "never_confirmed"}};
   // A key for each question: a stored 500 would be replayed for ever.
-  const Exchange exchange = Post(attempt, credentials, absl::StrCat("/v1/payment_intents/", http::PercentEncode(intent), "/cancel"),
-                                 absl::StrCat("fence-", attempt.asked).c_str(), {});
+  const Exchange exchange = Post(attempt, credentials, IntentPath(intent, "/cancel"), absl::StrCat("fence-", attempt.asked).c_str(), {});
   if (exchange.sent != Sent::kAnswered) return {};
   if (exchange.code == 200 && exchange.Text("status") == "canceled") {
     return {FenceFinding::kFenced, {.psp_reference = intent, .raw_code = "fenced"}};

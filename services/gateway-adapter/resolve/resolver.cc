@@ -1,15 +1,15 @@
 #include "services/gateway-adapter/resolve/resolver.h"
 
 #include <algorithm>
-#include <vector>
 
 #include "absl/strings/str_cat.h"
 
 namespace flattone::gateway {
 namespace {
 
-constexpr int kAtOnce = 16;  // questions in parallel, so that one silent PSP does not hold up the others
+constexpr int kAtOnce = 16;  // questions in parallel; each may take a PSP's whole time-out, and none waits for another
 constexpr absl::Duration kHold = absl::Minutes(3);  // longer than a question takes
+constexpr absl::Duration kWipeAgain = absl::Seconds(10);
 constexpr int kAskedWithinAMinute = 3;              // 2, 5 and 10 s; the next one is at 60 s
 
 void Take(const PspFacts& facts, Event& event) {
@@ -69,29 +69,37 @@ void Resolver::AskOne(const Attempt& attempt) {
 }
 
 void Resolver::AskAll() {
-  auto due = p_.ledger.ClaimDue(kAtOnce, kHold);
+  int free = 0;
+  {
+    std::lock_guard lock(mutex_);
+    free = stopped_ ? 0 : kAtOnce - asking_;
+  }
+  if (free == 0) return;
+  auto due = p_.ledger.ClaimDue(free, kHold);
   if (!due.ok()) return;
-  std::vector<std::thread> threads;
-  for (size_t i = 1; i < due->size(); ++i) threads.emplace_back([this, &attempt = (*due)[i]] { AskOne(attempt); });
-  if (!due->empty()) AskOne(due->front());
-  for (std::thread& thread : threads) thread.join();
+  for (Attempt& attempt : *due) {
+    {
+      std::lock_guard lock(mutex_);
+      ++asking_;
+    }
+    std::thread([this, attempt = std::move(attempt)] {
+      AskOne(attempt);
+      std::lock_guard lock(mutex_);
+      --asking_;
+      answered_.notify_all();
+    }).detach();
+  }
+}
+
+void Resolver::AwaitAnswers() {
+  std::unique_lock lock(mutex_);
+  answered_.wait(lock, [this] { return asking_ == 0; });
 }
 
 void Resolver::VoidMarked() {
-  auto marked = p_.ledger.ToVoid(kAtOnce);
+  auto marked = p_.ledger.ClaimToVoid(kAtOnce);
   if (!marked.ok()) return;
-  for (const Attempt& attempt : *marked) {
-    auto attempts = p_.ledger.OfPayment(attempt.tenant_id, attempt.payment_id);
-    if (!attempts.ok()) return;
-    int64_t failed = 0, last_us = 0;
-    for (const Attempt& other : *attempts) {
-      if (other.operation != Operation::kVoid && other.operation != Operation::kRefund) continue;
-      ++failed;
-      last_us = std::max(last_us, other.updated_us);
-    }
-    // A void that the PSP refused is tried again after 5, 10, 20 … s, at most an hour.
-    const int64_t pause_s = failed == 0 ? 0 : std::min<int64_t>(int64_t{5} << std::min<int64_t>(failed - 1, 10), 3600);
-    if (absl::ToUnixMicros(p_.clock.Now()) < last_us + pause_s * 1'000'000) continue;
+  for (const auto& [attempt, earlier] : *marked) {
     NewAttempt wanted;
     // Charged money cannot be voided; it is given back.
     wanted.operation = attempt.captured ? Operation::kRefund : Operation::kVoid;
@@ -100,24 +108,25 @@ void Resolver::VoidMarked() {
     wanted.traceparent = attempt.traceparent;
     wanted.automatic = true;
     wanted.operation_id = attempt.void_operation_id.empty() ? "void-" + attempt.attempt_id : attempt.void_operation_id;
-    if (failed > 0) absl::StrAppend(&wanted.operation_id, ":", failed + 1);
+    if (earlier > 0) absl::StrAppend(&wanted.operation_id, ":", earlier + 1);
     auto started = runner_.Start(wanted, {.wait = absl::ZeroDuration()});
     if (!started.ok()) p_.log.Warn(TraceOf(attempt), "void-if-approved could not be started", {{"attempt", attempt.attempt_id}, {"why", started.status()}});
   }
 }
 
 void Resolver::WipeLeft() {
-  auto left = p_.ledger.ToWipe(kAtOnce);
+  auto left = p_.ledger.ClaimToWipe(kAtOnce, kWipeAgain);
   if (!left.ok()) return;
   for (const Attempt& attempt : *left) {
     const absl::Status wiped = p_.cards.Wipe(attempt, attempt.wipe == 2);
     // The vault does not know the token any more: there is nothing left to wipe.
-    if (wiped.ok() || absl::IsNotFound(wiped)) (void)p_.ledger.Wiped(attempt.attempt_id);
+    if (wiped.ok() || absl::IsNotFound(wiped)) (void)p_.ledger.Wiped(attempt.attempt_id, attempt.wipe);
     else p_.meters.wipes_failed.Add();
   }
 }
 
-void Resolver::Tick() {
+void Resolver::Settle() {
+  runner_.SettleLost();
   auto expired = p_.ledger.ExpireLeases();
   if (expired.ok() && *expired > 0) {
     p_.meters.leases_expired.Add(static_cast<uint64_t>(*expired));
@@ -125,8 +134,14 @@ void Resolver::Tick() {
   }
   AskAll();
   VoidMarked();
-  WipeLeft();
   if (auto unknown = p_.ledger.CountUnknown(); unknown.ok()) p_.meters.unknown.Set(static_cast<double>(*unknown));
+}
+
+void Resolver::Tick() {
+  Settle();
+  AwaitAnswers();
+  VoidMarked();  // of what was just found approved
+  WipeLeft();
 }
 
 void Resolver::Loop(absl::Duration every, const std::function<void()>& work) {
@@ -141,7 +156,9 @@ void Resolver::Loop(absl::Duration every, const std::function<void()>& work) {
 
 void Resolver::Start(absl::Duration every, absl::Duration renew) {
   leases_ = std::thread([this, renew] { Loop(renew, [this] { (void)p_.ledger.RenewLease(); }); });
-  ticks_ = std::thread([this, every] { Loop(every, [this] { Tick(); }); });
+  ticks_ = std::thread([this, every] { Loop(every, [this] { Settle(); }); });
+  // Apart: a vault that does not answer must not hold up what concerns money.
+  wipes_ = std::thread([this, every] { Loop(every, [this] { WipeLeft(); }); });
 }
 
 void Resolver::Stop() {
@@ -151,7 +168,9 @@ void Resolver::Stop() {
   }
   stop_.notify_all();
   if (ticks_.joinable()) ticks_.join();
+  if (wipes_.joinable()) wipes_.join();
   if (leases_.joinable()) leases_.join();
+  AwaitAnswers();
 }
 
 }  // namespace flattone::gateway

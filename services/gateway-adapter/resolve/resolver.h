@@ -18,15 +18,18 @@ class Resolver {
   Resolver(Runner::Parts parts, Runner& runner) : p_(parts), runner_(runner) {}
   ~Resolver() { Stop(); }
 
-  // Everything that is due now, once. Any thread.
+  // Everything that is due now, once, to its end. One thread at a time.
   void Tick();
 
-  // A thread that calls Tick every `every`, and one that renews this process's lease every `renew`.
+  // Threads that do so every `every`, and one that renews this process's lease every `renew`.
   void Start(absl::Duration every, absl::Duration renew);
   void Stop();
 
  private:
+  // What concerns money, and does not wait for an answer; questions run on.
+  void Settle();
   void AskAll();
+  void AwaitAnswers();
   void AskOne(const Attempt& attempt);
   // What the PSP says now; true when `event` is an outcome.
   bool Learn(const Attempt& attempt, Event& event);
@@ -39,7 +42,9 @@ class Resolver {
   std::mutex mutex_;
   std::condition_variable stop_;
   bool stopped_ = false;
-  std::thread ticks_, leases_;
+  int asking_ = 0;
+  std::condition_variable answered_;
+  std::thread ticks_, wipes_, leases_;
 };
 
 }  // namespace flattone::gateway

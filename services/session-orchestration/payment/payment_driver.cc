@@ -145,7 +145,7 @@ absl::Status PaymentService::Tokenise(const PaymentRow& payment, OperationRow& o
   request.set_capture_id(payment.capture_id);
   const bool keep = payment.body.purpose() == v1::PURPOSE_TOKENISE;
   request.set_purpose(keep ? vault::v1::TOKEN_PURPOSE_TOKENISE : vault::v1::TOKEN_PURPOSE_PAYMENT);
-  auto token = domain_.vault.Tokenise(capture.vault_address, request, {operation.traceparent, absl::Seconds(5)});
+  auto token = domain_.vault.Tokenise(capture.vault_address, request, {operation.traceparent, absl::Seconds(5), true});
   if (!token.ok()) {
     // The replica that held the card is gone for good: after some tries no longer a matter of patience.
     const bool gone = token.status().code() == absl::StatusCode::kUnavailable && operation.tries >= 5;
@@ -185,7 +185,8 @@ absl::Status PaymentService::Tokenise(const PaymentRow& payment, OperationRow& o
 }
 
 absl::StatusOr<Attempt> PaymentService::Send(const PaymentRow& payment, const OperationRow& operation, absl::Duration wait) {
-  const CallMeta meta{operation.traceparent, wait + absl::Seconds(5)};
+  // The worker, which does not wait, comes again by itself.
+  const CallMeta meta{operation.traceparent, wait + absl::Seconds(5), wait > absl::ZeroDuration()};
   switch (operation.kind) {
     case gateway::v1::OPERATION_AUTHORISE: {
       gateway::v1::AuthoriseRequest request;

@@ -1,5 +1,6 @@
 #include "services/session-orchestration/ports/grpc_ports.h"
 
+#include <algorithm>
 #include <condition_variable>
 
 #include <grpcpp/grpcpp.h>
@@ -21,6 +22,7 @@ absl::StatusOr<Response> Ask(const std::shared_ptr<grpc::Channel>& channel, Rand
   grpc::ClientContext context;
   const obs::TraceContext trace = obs::TraceContext::Parse(meta.traceparent).value_or(obs::TraceContext());
   rpc::Prepare(context, {.trace = trace.Child(random), .timeout = meta.timeout});
+  if (meta.attended) rpc::AwaitReady(*channel, std::min(rpc::kReconnect, meta.timeout));
   typename Service::Stub stub(channel);
   Response response;
   const grpc::Status status = (stub.*method)(&context, request, &response);

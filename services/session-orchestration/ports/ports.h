@@ -20,6 +20,9 @@ namespace flattone::session {
 struct CallMeta {
   std::string traceparent;
   absl::Duration timeout = absl::Seconds(3);
+  // Somebody waits for the answer: a neighbour that is just not connected is waited for a moment (rpc::kReconnect). Otherwise
+  // that is told at once, for work that tries again by itself.
+  bool attended = false;
 };
 
 class RelayPort {

@@ -13,6 +13,7 @@ namespace {
 using storage::Transaction;
 
 constexpr absl::Duration kEditLease = absl::Seconds(15);
+constexpr absl::Duration kEditTimeout = absl::Seconds(3);
 
 template <typename Request>
 Request FieldRequest(const CaptureRow& capture, common::v1::CardField field, uint32_t expected_count) {
@@ -49,7 +50,7 @@ absl::StatusOr<v1::Session> CaptureService::RestartField(const Change& change, c
   return Edit(change, request.session_id(), SessionAction::kRestartField, [&](const CaptureRow& capture) {
     return domain_.vault.RestartField(capture.vault_address,
                                       FieldRequest<vault::v1::RestartFieldRequest>(capture, request.field(), request.expected_count()),
-                                      {change.traceparent});
+                                      {change.traceparent, kEditTimeout, true});
   });
 }
 
@@ -57,7 +58,7 @@ absl::StatusOr<v1::Session> CaptureService::UndoKey(const Change& change, const 
   FT_TRY(CheckField(request.field()));
   return Edit(change, request.session_id(), SessionAction::kEditField, [&](const CaptureRow& capture) {
     return domain_.vault.UndoKey(capture.vault_address,
-                                 FieldRequest<vault::v1::UndoKeyRequest>(capture, request.field(), request.expected_count()), {change.traceparent});
+                                 FieldRequest<vault::v1::UndoKeyRequest>(capture, request.field(), request.expected_count()), {change.traceparent, kEditTimeout, true});
   });
 }
 
@@ -66,7 +67,7 @@ absl::StatusOr<v1::Session> CaptureService::SubmitField(const Change& change, co
   return Edit(change, request.session_id(), SessionAction::kEditField, [&](const CaptureRow& capture) {
     return domain_.vault.SubmitField(capture.vault_address,
                                      FieldRequest<vault::v1::SubmitFieldRequest>(capture, request.field(), request.expected_count()),
-                                     {change.traceparent});
+                                     {change.traceparent, kEditTimeout, true});
   });
 }
 

@@ -166,7 +166,7 @@ absl::Status CaptureService::Secure(const Change& change, CaptureRow& capture, c
   open.set_capture_id(capture.id);
   open.set_session_id(capture.session_id);
   *open.mutable_rules() = RulesOf(session.body.capture());
-  auto opened = domain_.vault.OpenCapture(open, {change.traceparent, absl::Seconds(3)});
+  auto opened = domain_.vault.OpenCapture(open, {change.traceparent, absl::Seconds(3), true});
   if (!opened.ok()) return Neighbour(opened.status(), "vault_unavailable", "the vault did not answer");
   first = opened->status();
   capture.relay_id = place->relay_id;

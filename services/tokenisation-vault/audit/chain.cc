@@ -78,6 +78,17 @@ absl::StatusOr<std::vector<AuditRecord>> AuditChain::List(const std::string& ten
   return ReadPage(database_, tenant, after, limit);
 }
 
+absl::StatusOr<int64_t> AuditChain::Newest() const {
+  int64_t newest = 0;
+  const auto status = database_.Read([&](storage::Transaction& tx) -> absl::Status {
+    auto rows = tx.Query("SELECT sequence FROM audit_head WHERE id = 1");
+    if (rows.ok() && !rows->empty()) newest = rows->front().Int("sequence");
+    return rows.status();
+  });
+  if (!status.ok()) return status;
+  return newest;
+}
+
 absl::StatusOr<AuditVerdict> AuditChain::Verify() {
   std::lock_guard<std::mutex> lock(mutex_);
   AuditHead reached;

@@ -52,6 +52,8 @@ class AuditChain {
 
   // Oldest first, after that sequence; of one tenant or, with an empty one, of all.
   absl::StatusOr<std::vector<AuditRecord>> List(const std::string& tenant, int64_t after, int limit) const;
+  // The newest sequence; 0: none yet.
+  absl::StatusOr<int64_t> Newest() const;
   // Walks all of it. An error only when the database does not answer.
   absl::StatusOr<AuditVerdict> Verify();
 

@@ -81,6 +81,8 @@ class Capture {
   Progress progress() const;
   uint64_t revision() const { return revision_; }
   CaptureState state() const { return state_; }
+  // Between Collect and Finish or GiveBack: the card is on its way into the database.
+  bool collected() const { return collected_; }
 
   // Moves the card out. FAILED_PRECONDITION "capture_incomplete" naming the first field that is missing,
   // "capture_ended". Then either Finish() (tokenised) or GiveBack() (could not be stored).

@@ -24,10 +24,6 @@ grpc::Status CaptureGrpcService::OpenCapture(grpc::ServerContext* context, const
   if (auto status = CheckOpen(*request); !status.ok()) return rpc::ToGrpc(status, context);
   auto rules = RulesFrom(request->rules());
   if (!rules.ok()) return rpc::ToGrpc(rules.status(), context);
-  if (!accepting_) {
-    return rpc::ToGrpc(Refusal(absl::StatusCode::kUnavailable, {.code = "draining", .fix = "retry on another replica"},
-                               "this vault is shutting down and opens no capture"), context);
-  }
   auto entry = captures_.Open({request->tenant_id(), request->capture_id(), request->session_id()}, *rules);
   log_.Info(rpc::InfoOf(*context, random_).trace, "capture asked for", {{"capture", request->capture_id()}, {"result", ResultOf(entry.status())}});
   if (!entry.ok()) return rpc::ToGrpc(entry.status(), context);

@@ -12,9 +12,8 @@ namespace flattone::vault {
 class CaptureGrpcService final
     : public v1::CaptureService::WithCallbackMethod_WatchCapture<v1::CaptureService::Service> {
  public:
-  // `accepting` false: new captures are refused, running ones go on.
-  CaptureGrpcService(Captures& captures, HeldCodes& codes, Random& random, obs::Logger& log, const std::atomic<bool>& accepting)
-      : captures_(captures), codes_(codes), random_(random), log_(log), accepting_(accepting) {}
+  CaptureGrpcService(Captures& captures, HeldCodes& codes, Random& random, obs::Logger& log)
+      : captures_(captures), codes_(codes), random_(random), log_(log) {}
 
   grpc::Status OpenCapture(grpc::ServerContext*, const v1::OpenCaptureRequest*, v1::OpenCaptureResponse*) override;
   grpc::Status GetCapture(grpc::ServerContext*, const v1::GetCaptureRequest*, v1::CaptureStatus*) override;
@@ -34,7 +33,6 @@ class CaptureGrpcService final
   HeldCodes& codes_;
   Random& random_;
   obs::Logger& log_;
-  const std::atomic<bool>& accepting_;
 };
 
 }  // namespace flattone::vault

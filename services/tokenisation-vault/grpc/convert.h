@@ -19,7 +19,7 @@ v1::Token ToProto(const TokenRow& row, bool code_held);
 v1::AuditRecord ToProto(const AuditRecord& record);
 flattone::common::v1::CardBrand ToProto(card::Brand brand, bool complete);
 
-// INVALID_ARGUMENT naming `path` unless `id` is `prefix`_ and 8 to 64 characters of [0-9a-z].
+// INVALID_ARGUMENT naming `path` unless `id` is `prefix`_ and 1 to 60 characters of [0-9a-z_].
 absl::Status CheckId(std::string_view path, std::string_view id, std::string_view prefix);
 
 }  // namespace flattone::vault

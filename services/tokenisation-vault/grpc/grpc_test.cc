@@ -30,7 +30,7 @@ struct Fleet {
   struct Server {
     explicit Server(Fleet& fleet)
         : node(fleet.world, "unknown:0"),
-          captures(node.vault->captures(), node.vault->codes(), fleet.world.random, node.log, accepting),
+          captures(node.vault->captures(), node.vault->codes(), fleet.world.random, node.log),
           intake(node.vault->captures(), fleet.world.random, node.log),
           release(node.vault->cards(), fleet.world.random, node.log),
           admin(node.vault->cards(), node.vault->codes(), node.vault->tokens(), node.vault->keyring(), node.vault->audit(), fleet.world.random) {
@@ -52,7 +52,6 @@ struct Fleet {
     ~Server() { server->Shutdown(std::chrono::system_clock::now()); }
 
     Node node;
-    std::atomic<bool> accepting{true};
     CaptureGrpcService captures;
     KeyIntakeGrpcService intake;
     CardReleaseGrpcService release;
@@ -256,7 +255,7 @@ TEST_CASE("bad requests are refused by field and limit, and wrong identities bef
   }
   CHECK(fleet.servers[0]->node.vault->registry().live() == 0);
 
-  fleet.servers[0]->accepting = false;
+  fleet.servers[0]->node.vault->Drain();
   CHECK(CodeOf(fleet.Call<C>(*orchestrator, &C::OpenCapture, OpenRequest("cap_1"), &opened)) == "draining");
 }
 

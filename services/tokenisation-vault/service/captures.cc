@@ -12,6 +12,7 @@ namespace {
 
 // A flood of forged keys fills no disk.
 constexpr int kAuditedBadKeys = 10;
+constexpr size_t kMaxForgotten = 100'000;
 constexpr absl::Duration kPlaceSlack = absl::Minutes(11);
 
 absl::Status NotFound(const std::string& capture) {
@@ -155,6 +156,7 @@ absl::StatusOr<TokenRow> Captures::Tokenise(const std::string& tenant, const std
       live.Finish();
     } else {
       live.GiveBack(std::move(card));
+      if (!p_.registry.opening()) live.Cancel();
     }
     return absl::OkStatus();
   }));
@@ -212,17 +214,34 @@ absl::StatusOr<TokenRow> Captures::Store(CollectedCard& card, CaptureEntry& entr
 }
 
 void Captures::Tick() {
-  for (const std::string& capture : p_.registry.Tick()) {
-    static_cast<void>(p_.places.Remove(capture));
+  p_.meters.codes_wiped_by_clock.Add(p_.codes.Sweep(p_.clock.MonotonicNanos()));
+  const std::vector<std::string> forgotten = p_.registry.Tick();
+  if (forgotten.empty()) return;
+  {
     std::lock_guard<std::mutex> lock(bad_keys_mutex_);
-    bad_keys_.erase(capture);
+    for (const std::string& capture : forgotten) bad_keys_.erase(capture);
   }
-  p_.meters.codes_wiped_by_clock.Add(p_.codes.Sweep(p_.clock.MonotonicNanos()).size());
+  std::lock_guard<std::mutex> lock(forgotten_mutex_);
+  if (forgotten_.size() < kMaxForgotten) forgotten_.insert(forgotten_.end(), forgotten.begin(), forgotten.end());
+}
+
+absl::Status Captures::Tend() {
+  std::vector<std::string> forgotten;
+  {
+    std::lock_guard<std::mutex> lock(forgotten_mutex_);
+    forgotten.swap(forgotten_);
+  }
+  return forgotten.empty() ? absl::OkStatus() : p_.places.Remove(forgotten);
+}
+
+void Captures::Drain() {
+  p_.registry.EndUncollected();
+  p_.meters.codes_wiped_by_shutdown.Add(p_.codes.Drain());
 }
 
 void Captures::WipeAll() {
   p_.registry.CancelAll();
-  p_.codes.WipeAll();
+  p_.codes.Close();
 }
 
 }  // namespace flattone::vault

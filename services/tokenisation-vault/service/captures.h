@@ -54,8 +54,13 @@ class Captures {
   absl::StatusOr<KeyOutcome> TakeKey(const std::string& tenant, const std::string& capture, const SealedKey& key,
                                      const Caller& caller);
 
-  // From one timer, several times a second.
+  // From one timer, several times a second: what time ends, in memory alone. It never waits for a database.
   void Tick();
+  // From another one: takes the places of forgotten captures out of the database.
+  absl::Status Tend();
+  // SIGTERM's first word (docs/adr/0031): opens nothing any more, wipes every capture and code at once but those of a payment
+  // that is under way, which go with their release.
+  void Drain();
   // Whether nothing is held that a caller could still need.
   bool Idle() const { return p_.registry.live() == 0 && p_.codes.size() == 0; }
   // SIGTERM's last word: every capture and every code.
@@ -73,6 +78,8 @@ class Captures {
   const Options options_;
   std::mutex bad_keys_mutex_;
   std::map<std::string, int> bad_keys_;  // audited so far, per live capture
+  std::mutex forgotten_mutex_;
+  std::vector<std::string> forgotten_;  // bounded; rows also expire by themselves
 };
 
 }  // namespace flattone::vault

@@ -7,6 +7,7 @@ namespace flattone::vault {
 
 void HeldCodes::Put(const std::string& token, card::SecurityCode code, int64_t deadline_nanos) {
   std::lock_guard<std::mutex> lock(mutex_);
+  if (closed_) return;
   codes_.insert_or_assign(token, Held{std::move(code), deadline_nanos});
 }
 
@@ -32,6 +33,7 @@ bool HeldCodes::AddTo(const std::string& token, crypto::SecretCard& card, int64_
   if (digits.size() > clear.security_code.size()) return false;
   std::memcpy(clear.security_code.data(), digits.data(), digits.size());
   clear.security_code_size = static_cast<uint8_t>(digits.size());
+  if (release_once_) codes_.erase(found);
   return true;
 }
 
@@ -40,22 +42,25 @@ bool HeldCodes::Wipe(const std::string& token) {
   return codes_.erase(token) != 0;
 }
 
-std::vector<std::string> HeldCodes::Sweep(int64_t now_nanos) {
-  std::vector<std::string> wiped;
+size_t HeldCodes::Sweep(int64_t now_nanos) {
   std::lock_guard<std::mutex> lock(mutex_);
-  for (auto it = codes_.begin(); it != codes_.end();) {
-    if (it->second.deadline_nanos > now_nanos) {
-      ++it;
-      continue;
-    }
-    wiped.push_back(it->first);
-    it = codes_.erase(it);
-  }
-  return wiped;
+  return std::erase_if(codes_, [now_nanos](const auto& code) { return code.second.deadline_nanos <= now_nanos; });
+}
+
+size_t HeldCodes::Drain() {
+  std::lock_guard<std::mutex> lock(mutex_);
+  release_once_ = true;
+  return std::erase_if(codes_, [](const auto& code) { return code.second.released; });
 }
 
 void HeldCodes::WipeAll() {
   std::lock_guard<std::mutex> lock(mutex_);
+  codes_.clear();
+}
+
+void HeldCodes::Close() {
+  std::lock_guard<std::mutex> lock(mutex_);
+  closed_ = true;
   codes_.clear();
 }
 

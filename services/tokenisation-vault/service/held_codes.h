@@ -7,7 +7,6 @@
 #include <map>
 #include <mutex>
 #include <string>
-#include <vector>
 
 #include "absl/time/time.h"
 #include "libs/card/security_code.h"
@@ -27,9 +26,14 @@ class HeldCodes {
   bool AddTo(const std::string& token, crypto::SecretCard& card, int64_t now_nanos);
   // At once; whether one was held.
   bool Wipe(const std::string& token);
-  // Wipes those whose time has come; their tokens.
-  std::vector<std::string> Sweep(int64_t now_nanos);
+  // Wipes those whose time has come; how many.
+  size_t Sweep(int64_t now_nanos);
+  // Shutdown begins: wipes those that were released, since the adapter has them; each other one goes with its release. How
+  // many were wiped now.
+  size_t Drain();
   void WipeAll();
+  // WipeAll, and what comes later is wiped as it comes.
+  void Close();
   size_t size() const;
 
  private:
@@ -41,6 +45,7 @@ class HeldCodes {
   const int64_t after_release_nanos_;
   mutable std::mutex mutex_;
   std::map<std::string, Held> codes_;
+  bool release_once_ = false, closed_ = false;
 };
 
 }  // namespace flattone::vault

@@ -22,6 +22,8 @@ struct Meters {
         codes_wiped_by_call(r, "flattone_vault_codes_wiped_total", "Security codes wiped, by what wiped them", {{"by", "answer"}}),
         codes_wiped_by_cancel(r, "flattone_vault_codes_wiped_total", "", {{"by", "cancel"}}),
         codes_wiped_by_clock(r, "flattone_vault_codes_wiped_total", "", {{"by", "clock"}}),
+        codes_wiped_by_shutdown(r, "flattone_vault_codes_wiped_total", "", {{"by", "shutdown"}}),
+        audit_sequence(r, "flattone_vault_audit_sequence", "Newest record of the audit chain: an anchor for whoever scrapes it"),
         tokens_expired(r, "flattone_vault_tokens_expired_total", "Tokens destroyed by the sweeper"),
         audit_failures(r, "flattone_vault_audit_failures_total", "Audit records that could not be written") {}
 
@@ -31,7 +33,8 @@ struct Meters {
   obs::Histogram tokenise_seconds;
   obs::Counter opens;
   obs::CounterFamily opens_refused;
-  obs::Counter codes_wiped_by_call, codes_wiped_by_cancel, codes_wiped_by_clock;
+  obs::Counter codes_wiped_by_call, codes_wiped_by_cancel, codes_wiped_by_clock, codes_wiped_by_shutdown;
+  obs::Gauge audit_sequence;
   obs::Counter tokens_expired, audit_failures;
 };
 

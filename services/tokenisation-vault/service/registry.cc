@@ -93,6 +93,10 @@ absl::StatusOr<std::pair<CaptureRegistry::Entry, bool>> CaptureRegistry::Open(co
     return Refusal(absl::StatusCode::kAlreadyExists, {.code = "capture_id_taken", .field = "capture_id"},
                    absl::StrCat("capture id ", identity.capture, " is taken"));
   }
+  if (!opening_) {
+    return Refusal(absl::StatusCode::kUnavailable, {.code = "draining", .fix = "retry on another replica"},
+                   "this vault is starting or shutting down and opens no capture");
+  }
   if (live_.size() >= options_.slots || ended_.size() >= options_.slots * kEndedPerSlot) {
     return Refusal(absl::StatusCode::kResourceExhausted,
                    {.code = "vault_full", .limit = absl::StrCat(options_.slots, " captures at once"), .fix = "retry on another replica"},
@@ -153,6 +157,29 @@ std::vector<std::string> CaptureRegistry::Tick() {
     it = ended_.erase(it);
   }
   return forgotten;
+}
+
+void CaptureRegistry::BeginOpening() {
+  std::lock_guard<std::mutex> lock(mutex_);
+  opening_ = true;
+}
+
+bool CaptureRegistry::opening() const {
+  std::lock_guard<std::mutex> lock(mutex_);
+  return opening_;
+}
+
+void CaptureRegistry::EndUncollected() {
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    opening_ = false;  // whatever comes after this finds nothing to open: Live() below has them all
+  }
+  for (const Entry& entry : Live()) {
+    static_cast<void>(entry->With([](Capture& capture) {
+      if (!capture.collected()) capture.Cancel();
+      return absl::OkStatus();
+    }));
+  }
 }
 
 void CaptureRegistry::CancelAll() {

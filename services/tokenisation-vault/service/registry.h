@@ -74,11 +74,17 @@ class CaptureRegistry {
   CaptureRegistry(Random& random, const Clock& clock, Options options) : random_(random), clock_(clock), options_(options) {}
 
   // The entry, and whether it is new: opening the same capture again gives the one there is. ALREADY_EXISTS for
-  // another tenant's; RESOURCE_EXHAUSTED "vault_full"; what Capture::Open says.
+  // another tenant's; RESOURCE_EXHAUSTED "vault_full"; UNAVAILABLE "draining"; what Capture::Open says.
   absl::StatusOr<std::pair<Entry, bool>> Open(const CaptureIdentity& identity, const Rules& rules);
   // nullptr when it is not here, or another tenant's.
   Entry Find(const std::string& tenant, const std::string& capture) const;
   void Remove(const std::string& capture);
+
+  // From now on Open makes captures; before, and after EndUncollected, it answers UNAVAILABLE "draining".
+  void BeginOpening();
+  // Opens none any more and cancels every capture whose card is not just being tokenised.
+  void EndUncollected();
+  bool opening() const;
 
   // Several times a second: pauses, time-outs, forgetting. The ids of those forgotten.
   std::vector<std::string> Tick();
@@ -95,6 +101,7 @@ class CaptureRegistry {
   const Clock& clock_;
   const Options options_;
   mutable std::mutex mutex_;
+  bool opening_ = false;
   std::map<std::string, Entry> live_;
   std::map<std::string, Entry> ended_;  // at most kEndedPerSlot for each slot
 };

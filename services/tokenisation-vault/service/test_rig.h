@@ -9,6 +9,7 @@
 #include "libs/card/luhn.h"
 #include "libs/crypto/file_key_store.h"
 #include "libs/crypto/sealed_card.h"
+#include "libs/storage/interrupts.h"
 #include "libs/storage/scratch.h"
 #include "libs/testing/catch.h"
 #include "libs/testing/fakes.h"
@@ -51,7 +52,7 @@ struct World {
 struct Node {
   Node(World& w, const std::string& address, VaultOptions options = {})
       : world(w), log({.service = "tokenisation-vault"}, w.clock, metrics, [this](std::string_view line) { lines.emplace_back(line); }) {
-    database = std::move(storage::Database::Open(w.scratch.url(), {}).value());
+    database = std::move(storage::Database::Open(w.scratch.url(), {.interrupt_write = writes.Hook()}).value());
     options.replica_id = RandomId(w.random, "vlt");
     vault = std::move(Vault::Create({*database, *w.kek, w.random, w.clock, metrics, log}, options).value());
     REQUIRE(vault->Serve(address).ok());
@@ -116,9 +117,11 @@ struct Node {
   void Advance(absl::Duration by) {
     world.clock.Advance(by);
     vault->Tick();
+    vault->Tend();
   }
 
   World& world;
+  storage::testing::WriteInterrupts writes;
   obs::Registry metrics;
   std::vector<std::string> lines;
   obs::Logger log;

@@ -22,7 +22,9 @@ absl::StatusOr<std::unique_ptr<Vault>> Vault::Create(Outside outside, VaultOptio
 
 absl::Status Vault::Serve(const std::string& address) {
   places_.SetAddress(address);
-  return places_.RenewLease();
+  if (auto status = places_.RenewLease(); !status.ok()) return status;
+  registry_.BeginOpening();
+  return absl::OkStatus();
 }
 
 Vault::Vault(Outside outside, VaultOptions options, std::unique_ptr<Keyring> keyring, crypto::SigningKey audit_key)
@@ -47,12 +49,13 @@ Vault::Vault(Outside outside, VaultOptions options, std::unique_ptr<Keyring> key
       arena_capacity_(out_.metrics, "flattone_vault_locked_memory_bytes", "Locked memory reserved",
                       [] { return static_cast<double>(secret::Arena::Process().usage().capacity_bytes); }) {}
 
-void Vault::Tick() {
-  captures_.Tick();
+void Vault::Tend() {
+  if (auto status = captures_.Tend(); !status.ok()) out_.log.Warn("places of ended captures not removed", {{"status", status}});
   const int64_t now = out_.clock.MonotonicNanos();
   if (now >= next_lease_) {
     next_lease_ = now + absl::ToInt64Nanoseconds(kLeaseEvery);
     if (auto status = places_.RenewLease(); !status.ok()) out_.log.Warn("lease not renewed", {{"status", status}});
+    if (auto newest = audit_.Newest(); newest.ok()) meters_.audit_sequence.Set(static_cast<double>(*newest));
   }
   if (now >= next_sweep_) {
     next_sweep_ = now + absl::ToInt64Nanoseconds(kSweepEvery);

@@ -38,9 +38,15 @@ class Vault {
 
   // Takes the lease of this replica, which others dial at `address`. Before the first capture.
   absl::Status Serve(const std::string& address);
-  // From one timer, several times a second. Slow work is done once in a while inside it.
-  void Tick();
-  // Shutdown: wipes everything and gives the lease up.
+  // From one timer, several times a second: fields, captures and codes whose time has come. In memory alone, so that a
+  // database that is away keeps no code alive.
+  void Tick() { captures_.Tick(); }
+  // From another one, several times a second; blocks for the database: the lease, the sweeper, the audit's newest number.
+  void Tend();
+  // SIGTERM: see Captures::Drain. Then Idle() says when nothing is left.
+  void Drain() { captures_.Drain(); }
+  bool Idle() const { return captures_.Idle(); }
+  // The end: wipes everything and gives the lease up.
   void Close();
 
   Captures& captures() { return captures_; }

@@ -321,6 +321,60 @@ TEST_CASE("a capture that cannot be stored is not lost: tokenising again succeed
   CHECK(node.Tokenise("cap_1").ok());
 }
 
+TEST_CASE("a token whose commit was not confirmed is replaced when it is asked for again; nobody was told of it") {
+  World world(GENERATE(from_range(Backends())));
+  Node node(world, "127.0.0.1:1");
+  node.Token("cap_0", kPan);  // the tenant's keys are made
+  node.Open("cap_1");
+  node.Type("cap_1", kPan + "1230" "737");
+  node.writes.Fail(storage::WritePoint::kCommitted, 1, absl::UnknownError("lost while committing"));
+  CHECK(absl::IsUnknown(node.Tokenise("cap_1").status()));
+  REQUIRE(node.Count("SELECT COUNT(*) FROM token WHERE capture_id = 'cap_1'") == 1);
+  const auto row = node.Tokenise("cap_1");
+  REQUIRE(row.ok());
+  CHECK(node.Count("SELECT COUNT(*) FROM token WHERE capture_id = 'cap_1'") == 1);
+  auto released = node.Release(row->token, true);
+  REQUIRE(released.ok());
+  CHECK(node.OpenSealed(row->token, *released)->Reveal(kTest).pan_text() == kPan);
+  CHECK(node.vault->audit().Verify()->intact);
+}
+
+TEST_CASE("a token that was used is not replaced") {
+  World world(GENERATE(from_range(Backends())));
+  Node node(world, "127.0.0.1:1");
+  TokenRow row = node.Token("cap_1", kPan);
+  REQUIRE(node.Release(row.token, true).ok());
+  row.token = "tok_other";
+  CHECK(absl::IsAlreadyExists(node.vault->tokens().Insert(row, {"a", "token.create", row.tenant, row.token, "ok", ""})));
+}
+
+TEST_CASE("time wipes codes and ends fields without the database: one that hangs keeps nothing alive") {
+  World world(storage::testing::Backend::kSqlite);
+  Node node(world, "127.0.0.1:1");
+  const TokenRow row = node.Token("cap_1", kPan);
+  auto entry = node.Open("cap_2");
+  int writes = 0;
+  node.writes.Set([&](storage::WritePoint) {
+    ++writes;
+    return absl::UnavailableError("the database is away");
+  });
+  world.clock.Advance(absl::Minutes(12));
+  node.vault->Tick();
+  CHECK(writes == 0);
+  CHECK_FALSE(node.vault->codes().Has(row.token));
+  CHECK(entry->progress().state == CaptureState::kExpired);
+  node.vault->Tend();
+  CHECK(writes > 0);
+}
+
+TEST_CASE("the audit's newest number is a metric") {
+  World world(GENERATE(from_range(Backends())));
+  Node node(world, "127.0.0.1:1");
+  node.Token("cap_1", kPan);
+  node.Advance(absl::Seconds(6));
+  CHECK(node.metrics.Text().find("flattone_vault_audit_sequence 1") != std::string::npos);
+}
+
 TEST_CASE("ended captures give their locked memory back and are forgotten after a while") {
   World world(storage::testing::Backend::kSqlite);
   Node node(world, "127.0.0.1:1");

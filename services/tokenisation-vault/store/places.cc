@@ -49,9 +49,12 @@ absl::StatusOr<std::optional<Place>> Places::Find(const std::string& capture) {
   return place;
 }
 
-absl::Status Places::Remove(const std::string& capture) {
-  return group_.Write([&](storage::Transaction& tx) {
-    return tx.Execute("DELETE FROM capture_place WHERE capture_id = $1", {capture}).status();
+absl::Status Places::Remove(const std::vector<std::string>& captures) {
+  return group_.Write([&](storage::Transaction& tx) -> absl::Status {
+    for (const std::string& capture : captures) {
+      if (auto gone = tx.Execute("DELETE FROM capture_place WHERE capture_id = $1", {capture}); !gone.ok()) return gone.status();
+    }
+    return absl::OkStatus();
   });
 }
 

@@ -5,6 +5,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -43,7 +44,7 @@ class Places {
   absl::Status Put(const std::string& capture, const std::string& tenant, absl::Time expires);
   // Where it is; nullopt for a capture that nobody has.
   absl::StatusOr<std::optional<Place>> Find(const std::string& capture);
-  absl::Status Remove(const std::string& capture);
+  absl::Status Remove(const std::vector<std::string>& captures);
   // Whether that replica's lease holds.
   absl::StatusOr<bool> Alive(const Replica& replica);
 

@@ -54,11 +54,17 @@ absl::Status TokenStore::Insert(const TokenRow& row, const AuditEntry& entry) {
     auto inserted = tx.Execute(
         "INSERT INTO token (token_id, tenant_id, capture_id, purpose, brand, bin, last_four, fingerprint, key_version, "
         "sealed_card, created_ms, expires_ms, code_until_ms, code_replica, code_address) "
-        "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
+        "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) "
+        "ON CONFLICT (capture_id) DO UPDATE SET token_id = excluded.token_id, purpose = excluded.purpose, brand = excluded.brand, "
+        "bin = excluded.bin, last_four = excluded.last_four, fingerprint = excluded.fingerprint, key_version = excluded.key_version, "
+        "sealed_card = excluded.sealed_card, created_ms = excluded.created_ms, expires_ms = excluded.expires_ms, "
+        "code_until_ms = excluded.code_until_ms, code_replica = excluded.code_replica, code_address = excluded.code_address "
+        "WHERE token.tenant_id = excluded.tenant_id AND token.code_replica IN ('', excluded.code_replica) AND token.opens = 0",
         {row.token, row.tenant, row.capture, static_cast<int>(row.purpose), card::BrandName(row.brand), row.bin, row.last_four,
          row.fingerprint, static_cast<int64_t>(row.key_version), storage::Blob{row.sealed_card}, row.created_ms, row.expires_ms,
          row.code_until_ms, row.code_replica, row.code_address});
     if (!inserted.ok()) return inserted.status();
+    if (*inserted == 0) return absl::AlreadyExistsError("the capture has a token already");
     return audit_.Append(tx, *head, entry);
   });
 }

@@ -19,7 +19,8 @@ class TokenStore {
   TokenStore(storage::Database& database, storage::GroupCommitter& group, const AuditChain& audit, const Clock& clock)
       : database_(database), group_(group), audit_(audit), clock_(clock) {}
 
-  // ALREADY_EXISTS when the capture has a token already.
+  // Takes the place of a row of the same capture that was never told to anybody, because its commit was not confirmed; only
+  // the process that holds the capture calls it. ALREADY_EXISTS when that token was used, or is another's.
   absl::Status Insert(const TokenRow& row, const AuditEntry& entry);
   // NOT_FOUND (code "token_not_found") also for another tenant's.
   absl::StatusOr<TokenRow> Find(const std::string& tenant, const std::string& token);
