@@ -70,6 +70,12 @@ std::shared_ptr<Cell> Store::Get(Kind kind, std::string_view name, std::string_v
   return cell;
 }
 
+void Store::Drop(std::string_view name, const Labels& labels) {
+  std::lock_guard lock(mutex_);
+  auto family = families_.find(name);
+  if (family != families_.end()) family->second.cells.erase(Sorted(labels));
+}
+
 void Store::SetRead(const std::shared_ptr<Cell>& cell, std::function<double()> read) {
   std::lock_guard lock(mutex_);
   cell->read = std::move(read);

@@ -23,6 +23,8 @@ class Store final : public prometheus::Collectable {
   // the caller gets a cell that nobody scrapes.
   std::shared_ptr<Cell> Get(Kind kind, std::string_view name, std::string_view help, const Labels& labels,
                             const std::vector<double>& bounds = {});
+  // The series is not scraped any more; its cell lives as long as its handles.
+  void Drop(std::string_view name, const Labels& labels);
   void SetRead(const std::shared_ptr<Cell>& cell, std::function<double()> read);
   double Value(std::string_view name, const Labels& labels) const;
 

@@ -1,4 +1,5 @@
 #include "libs/obs/metrics.h"
+#include "libs/obs/passing_gauge.h"
 
 #include <thread>
 
@@ -65,6 +66,20 @@ TEST_CASE("One name for two kinds is counted as a bug and never scraped twice") 
   counter.Add();
   CHECK(BugCount() == before + 1);
   CHECK(registry.Value("flattone_test_thing") == 1);
+}
+
+TEST_CASE("A passing gauge's series ends with it and begins anew") {
+  Registry registry;
+  {
+    PassingGauge gauge(registry, "flattone_test_relay_calls", "Calls", {{"relay", "r1"}});
+    PassingGauge other(registry, "flattone_test_relay_calls", "Calls", {{"relay", "r2"}});
+    gauge.Set(3);
+    CHECK(registry.Value("flattone_test_relay_calls", {{"relay", "r1"}}) == 3);
+    CHECK(registry.Text().find("r2") != std::string::npos);
+  }
+  CHECK(registry.Text().find("r1") == std::string::npos);
+  PassingGauge again(registry, "flattone_test_relay_calls", "Calls", {{"relay", "r1"}});
+  CHECK(registry.Value("flattone_test_relay_calls", {{"relay", "r1"}}) == 0);
 }
 
 TEST_CASE("No count is lost between threads") {

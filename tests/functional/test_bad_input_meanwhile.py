@@ -1,13 +1,9 @@
 """Everything bad at once, while a caller types: each is refused with field and limit and counted, by both doors, and the
 call in capture notices nothing: its card is complete and its payment goes through, once."""
 
-import importlib
 import json
-import pathlib
 import socket
 import ssl
-import subprocess
-import sys
 import threading
 import time
 import uuid
@@ -16,19 +12,15 @@ import grpc
 import pytest
 import requests
 
-from fleet import ORCHESTRATOR, RELAY, TOP
+import contracts
+from fleet import ORCHESTRATOR, RELAY
 from world import eventually
 
 
 @pytest.fixture(scope="module")
-def contract(tmp_path_factory):
+def contract():
     """The session and media messages as Python classes."""
-    out = tmp_path_factory.mktemp("contract")
-    site = next(pathlib.Path(p) for p in sys.path if p.endswith("site-packages"))
-    files = [f"flattone/{name}.proto" for name in ("common/v1/common", "masking/v1/masking", "media/v1/media", "session/v1/types", "session/v1/session")]
-    subprocess.run([sys.executable, "-m", "grpc_tools.protoc", f"-I{TOP / 'proto'}", f"-I{site}", f"--python_out={out}", *files], check=True, cwd=TOP / "proto")
-    sys.path.insert(0, str(out))
-    return {name: importlib.import_module(f"flattone.{name}_pb2") for name in ("common.v1.common", "media.v1.media", "session.v1.session")}
+    return {name: contracts.load(f"flattone.{name}").pb2 for name in ("common.v1.common", "media.v1.media", "session.v1.session")}
 
 
 @pytest.fixture(scope="module")
@@ -118,9 +110,7 @@ def slow_client(world, seconds):
 def test_a_call_in_capture_goes_on_while_everything_bad_comes_in(sqlite_world, contract, public):
     world, media = sqlite_world, contract["media.v1.media"]
     orchestrator, relay = world.fleet[ORCHESTRATOR], world.fleet[RELAY]
-    pki = world.fleet.dir / "pki"
-    edge = grpc.secure_channel(f"localhost:{relay.ports['grpc']}", grpc.ssl_channel_credentials(
-        *((pki / name).read_bytes() for name in ("ca.pem", "edge-demo.key", "edge-demo.pem"))))
+    edge = contracts.channel(world.fleet, "edge-demo", relay)
     call = world.call()
     query = edge.unary_unary("/flattone.media.v1.MediaService/QueryCall", request_serializer=lambda m: m.SerializeToString(),
                              response_deserializer=media.QueryCallResponse.FromString)

@@ -2,7 +2,6 @@
 
 import signal
 import struct
-import threading
 import time
 
 import grpc

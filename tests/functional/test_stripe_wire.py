@@ -13,13 +13,13 @@ import pathlib
 import re
 import ssl
 import subprocess
-import threading
 import urllib.parse
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 
 import pytest
 
 from fleet import ADAPTER
+from webhooks import serve_https
 from world import World, eventually
 
 TOOLS = pathlib.Path(os.environ.get("FLATTONE_TOOLS", pathlib.Path.home() / ".cache" / "flattone"))
@@ -51,12 +51,8 @@ class Middleman:
             def log_message(self, *_):
                 pass
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(certificate, key)
-        self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
-        self.url = f"https://localhost:{self.server.server_address[1]}"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        self.server, port = serve_https(Handler, certificate, key)
+        self.url = f"https://localhost:{port}"
 
     def judge(self, method, path, headers, body):
         if self.spoil is not None:

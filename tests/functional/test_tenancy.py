@@ -1,14 +1,12 @@
 """A tenant sees its own only, and every RPC answers only to those whom the identity table names."""
 
-import pathlib
-import subprocess
-import sys
 import time
 
 import grpc
 import pytest
 
-from fleet import ADAPTER, MASKER, ORCHESTRATOR, RELAY, TOP, VAULT
+import contracts
+from fleet import ADAPTER, MASKER, ORCHESTRATOR, RELAY, VAULT
 from world import Problem
 
 # Who may call what, written down a second time from the design: the code's table has to agree with it.
@@ -31,20 +29,9 @@ IDENTITIES = ["media-relay", "dtmf-masking", "tokenisation-vault", "gateway-adap
 
 
 @pytest.fixture(scope="module")
-def methods(tmp_path_factory):
+def methods():
     """Every RPC of the contracts: (service, method, client streams)."""
-    out = tmp_path_factory.mktemp("protos") / "all.binpb"
-    site = next(pathlib.Path(p) for p in sys.path if p.endswith("site-packages"))
-    protos = [str(p) for p in (TOP / "proto").rglob("*.proto")]
-    subprocess.run([sys.executable, "-m", "grpc_tools.protoc", f"-I{TOP / 'proto'}", f"-I{site}", "--include_imports",
-                    f"--descriptor_set_out={out}", *protos], check=True)
-    from google.protobuf.descriptor_pb2 import FileDescriptorSet
-    found = []
-    for file in FileDescriptorSet.FromString(out.read_bytes()).file:
-        for service in file.service:
-            for method in service.method:
-                found.append((f"{file.package}.{service.name}", method.name, method.client_streaming))
-    return found
+    return contracts.methods()
 
 
 def attempt(channel, service, method, streaming, seconds=3):
@@ -61,14 +48,9 @@ def attempt(channel, service, method, streaming, seconds=3):
 
 
 def test_every_rpc_with_every_identity(sqlite_world, methods):
-    pki = sqlite_world.fleet.dir / "pki"
-    ca = (pki / "ca.pem").read_bytes()
     wrong, tried = [], 0
     for identity in IDENTITIES:
-        stem = identity.replace("/", "-")
-        credentials = grpc.ssl_channel_credentials(ca, (pki / f"{stem}.key").read_bytes(), (pki / f"{stem}.pem").read_bytes())
-        channels = {name: grpc.secure_channel(f"localhost:{sqlite_world.fleet[binary].ports['grpc']}", credentials)
-                    for name, binary in HOSTS.items()}
+        channels = {name: contracts.channel(sqlite_world.fleet, identity.replace("/", "-"), sqlite_world.fleet[binary]) for name, binary in HOSTS.items()}
         for service, method, streaming in methods:
             if service in PUBLIC:
                 continue  # the public API: its credential is a key, tested below

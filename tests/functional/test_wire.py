@@ -26,8 +26,8 @@ def world(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def vault(world):
-    module = contracts.load(world.dir, "flattone.vault.v1.vault")
-    module.common = contracts.load(world.dir, "flattone.common.v1.common")
+    module = contracts.load("flattone.vault.v1.vault")
+    module.common = contracts.load("flattone.common.v1.common")
     process = world.fleet[VAULT]
     with contracts.channel(world.fleet, MASKER, process) as masker, contracts.channel(world.fleet, ORCHESTRATOR, process) as orchestrator:
         module.intake = module.grpc.KeyIntakeServiceStub(masker)

@@ -18,7 +18,7 @@ EPOCH = 4_000_000_000  # greater than the real masker's, which begins at the tim
 class Hand:
     def __init__(self, world):
         self.world = world
-        self.vault = contracts.load(world.dir, "flattone.vault.v1.vault")
+        self.vault = contracts.load("flattone.vault.v1.vault")
         self._channels, self._lock = {}, threading.Lock()
 
     def _stub(self, process):

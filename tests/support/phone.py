@@ -7,34 +7,19 @@
     agent.heard[-1].payload
 """
 
-import functools
-import importlib
-import pathlib
 import select
 import socket
 import struct
-import subprocess
-import sys
-import tempfile
 import time
 from typing import NamedTuple
 
 import grpc
 
-from fleet import RELAY, TOP
+import contracts
+from fleet import RELAY
 
 PTIME = 0.02
 SAMPLES = 160
-
-
-@functools.cache
-def contracts():
-    """flattone.media.v1 as Python messages, made from the protos in a folder of their own."""
-    out = tempfile.mkdtemp(prefix="flattone-protos-")
-    names = ["flattone/media/v1/media.proto", "flattone/masking/v1/masking.proto"]
-    subprocess.run([sys.executable, "-m", "grpc_tools.protoc", f"-I{TOP / 'proto'}", f"--python_out={out}", *names], check=True)
-    sys.path.insert(0, out)
-    return importlib.import_module("flattone.media.v1.media_pb2")
 
 
 class Refused(Exception):
@@ -47,12 +32,9 @@ class Edge:
     """The SBC: puts the relay into calls by its gRPC API."""
 
     def __init__(self, world, relay=RELAY, tenant=None):
-        pki = world.fleet.dir / "pki"
-        name = f"edge-{world.fleet.edge}"
-        credentials = grpc.ssl_channel_credentials((pki / "ca.pem").read_bytes(), (pki / f"{name}.key").read_bytes(), (pki / f"{name}.pem").read_bytes())
-        self.channel = grpc.secure_channel(f"localhost:{world.fleet[relay].ports['grpc']}", credentials)
+        self.channel = contracts.channel(world.fleet, f"edge-{world.fleet.edge}", world.fleet[relay])
         self.tenant = (tenant or world.tenant)["id"]
-        self.media = contracts()
+        self.media = contracts.load("flattone.media.v1.media").pb2
 
     def _ask(self, method, **fields):
         request = getattr(self.media, f"{method}Request")(tenant_id=self.tenant, **fields)

@@ -8,6 +8,7 @@ import subprocess
 import threading
 import time
 
+import contracts
 from fleet import ADAPTER, MASKER, ORCHESTRATOR, RELAY, TOP, VAULT, Fleet
 from ng import Rtpengine
 from world import World, eventually
@@ -55,27 +56,13 @@ def sdp_target(text):
     return (re.search(r"^c=IN IP4 (\S+)", text, re.M).group(1), int(re.search(r"^m=audio (\d+)", text, re.M).group(1)))
 
 
-def media_stubs(directory):
-    import importlib
-    import sys
-    directory.mkdir(parents=True, exist_ok=True)
-    subprocess.run([sys.executable, "-m", "grpc_tools.protoc", f"-I{TOP / 'proto'}", f"--python_out={directory}",
-                    "flattone/masking/v1/masking.proto", "flattone/media/v1/media.proto"], check=True, cwd=TOP / "proto")
-    if str(directory) not in sys.path:
-        sys.path.insert(0, str(directory))
-    return importlib.import_module("flattone.media.v1.media_pb2")
-
-
 class OurCalls:
     """Calls through our relay by its edge API, the two sides being ports of the load program."""
 
-    def __init__(self, fleet, directory):
-        import grpc
-        self.media = media_stubs(directory)
+    def __init__(self, fleet):
+        self.media = contracts.load("flattone.media.v1.media").pb2
         self.tenant = fleet.tenants[0]["id"]
-        edge = fleet.endpoints()["edge"]
-        files = (pathlib.Path(edge[k]).read_bytes() for k in ("ca", "key", "cert"))
-        self.channel = grpc.secure_channel(f"localhost:{fleet[RELAY].ports['grpc']}", grpc.ssl_channel_credentials(*files))
+        self.channel = contracts.channel(fleet, f"edge-{fleet.edge}", fleet[RELAY])
 
     def _ask(self, method, request, response):
         return self.channel.unary_unary(f"/flattone.media.v1.MediaService/{method}", request_serializer=lambda m: m.SerializeToString(),
@@ -123,7 +110,7 @@ def forward(directory):
         with Fleet(directory / f"fleet-{count}") as fleet:
             fleet.up()
             relay = fleet[RELAY].pid
-            ours, arrived = load(fleet.build, OurCalls(fleet, directory / "stubs"), count, 8, directory / f"ours-{count}", [relay])
+            ours, arrived = load(fleet.build, OurCalls(fleet), count, 8, directory / f"ours-{count}", [relay])
             build = fleet.build
         peer = Rtpengine(directory / "rtpengine")
         try:
@@ -141,7 +128,7 @@ def masked(directory):
     for count in (10, 100):
         with Fleet(directory / f"fleet-{count}") as fleet:
             fleet.up()
-            calls = OurCalls(fleet, directory / "stubs")
+            calls = OurCalls(fleet)
             names = []
             plain = calls.call
             calls.call = lambda name, a, b: (names.append(name), plain(name, a, b))[1]
@@ -249,7 +236,7 @@ def memory(directory):
         fleet.up()
         time.sleep(2)
         idle = {s: resident_mib(fleet[s].pid) for s in SERVICES}
-        load(fleet.build, OurCalls(fleet, directory / "stubs"), 500, 3, directory / "load", [])
+        load(fleet.build, OurCalls(fleet), 500, 3, directory / "load", [])
         busy = {s: resident_mib(fleet[s].pid) for s in SERVICES}
     for s in SERVICES:
         rows += [row(f"resident memory, {s}, idle", idle[s], "MiB", "tools/bench memory"),

@@ -102,7 +102,7 @@ class Demo:
         self.judge(call, exact=True)
 
     def second_call(self):
-        call = self.new_call("rfc4733", "rfc4733", cards.card(self.rng, "5"[:1] + "4"), 4999, "Call 2: keys as RFC 4733 events")
+        call = self.new_call("rfc4733", "rfc4733", cards.card(self.rng, "54"), 4999, "Call 2: keys as RFC 4733 events")
         call.place()
         call.secure()
         call.type_field(0)

@@ -8,6 +8,16 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from standardwebhooks import Webhook
 
 
+def serve_https(handler, certificate, key):
+    """A running HTTPS server on a free loopback port; its port. shutdown() ends it."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return server, server.server_address[1]
+
+
 class Receiver:
     def __init__(self, certificate, key):
         self.deliveries, self.refused, self.secret = [], [], None
@@ -24,12 +34,8 @@ class Receiver:
             def log_message(self, *_):
                 pass
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(certificate, key)
-        self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
-        self.url = f"https://127.0.0.1:{self.server.server_address[1]}/finance"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        self.server, port = serve_https(Handler, certificate, key)
+        self.url = f"https://127.0.0.1:{port}/finance"
 
     def _take(self, headers, body):
         try:
