@@ -118,7 +118,7 @@ def test_a_call_in_capture_goes_on_while_everything_bad_comes_in(sqlite_world, c
     legs = query(asked, timeout=5).call.legs
     session = world.session(call)
     session.start()
-    before = orchestrator.metrics()
+    before, relay_before = orchestrator.metrics(), relay.metrics()
     stop, rounds, wrong = threading.Event(), [0], []
 
     def expect(what, condition):
@@ -171,6 +171,9 @@ def test_a_call_in_capture_goes_on_while_everything_bad_comes_in(sqlite_world, c
     assert moved('flattone_session_refusals_total{code="session_not_found"}') >= rounds[0]
     assert moved('flattone_session_http_refused_total{reason="body_too_large"}') >= rounds[0]
     assert moved('flattone_session_http_refused_total{reason="too_slow"}') >= 1
+
+    malformed = "flattone_relay_malformed_sdp_total"
+    assert relay.metrics()[malformed] - relay_before.get(malformed, 0) == rounds[0]
 
     def dropped():
         now = sum(value for name, value in relay.metrics().items() if name.startswith("flattone_relay_dropped_packets_total"))

@@ -1,4 +1,4 @@
-"""The relay from outside, packet by packet: families, drain, RTCP, sprayed ports, codecs, re-offers."""
+"""The relay from outside, packet by packet: families, drain, RTCP, sprayed ports."""
 
 import signal
 import struct
@@ -9,27 +9,10 @@ import pytest
 
 from ears import Recordings
 from fleet import RELAY
-from phone import Edge, Phone, Refused, listen, rtcp_packets
-from world import Problem, World, eventually
+from phone import Edge, Phone, Refused, capture, listen, rtcp_packets
+from world import World, eventually
 
 QUIET_PACKETS = 190  # 3.8 s: more than the three quiet seconds after which a call is plain again
-
-
-@pytest.fixture
-def edge(sqlite_world):
-    return Edge(sqlite_world)
-
-
-@pytest.fixture
-def phones():
-    made = [Phone(ssrc=0xCA11E4, first_sequence=65530, fill=0x31), Phone(ssrc=0xA6E47, first_sequence=500, fill=0x42)]
-    yield made
-    for phone in made:
-        phone.close()
-
-
-def counts(edge, reference):
-    return edge.query(reference).statistics.caller_to_agent
 
 
 # --- IPv6 -------------------------------------------------------------------------------------------------------
@@ -246,10 +229,7 @@ def test_behind_nat_only_the_configured_prefixes_are_learnt_and_only_once(edge, 
 
 def test_a_port_sprayed_during_a_capture_adds_no_key_and_takes_no_sound(sqlite_world, edge, phones):
     world, (caller, agent) = sqlite_world, phones
-    edge.connect("spray-secure", caller, agent)
-    caller.speak(10, [agent])
-    session = world.session("spray-secure")
-    session.start()
+    session = capture(world, edge, "spray-secure", caller, agent)
     caller.press("4", others=[agent])
     stranger = Phone(ssrc=caller.ssrc)  # it even knows the SSRC, but not where the sequence stands
     stranger.remote = caller.remote
@@ -260,91 +240,6 @@ def test_a_port_sprayed_during_a_capture_adds_no_key_and_takes_no_sound(sqlite_w
     time.sleep(0.3)
     assert session.field("PAN")["count"] == 1
     assert stranger.heard == []
-    assert counts(edge, "spray-secure").dropped_source == len(stranger.sent)
+    assert edge.counts("spray-secure").dropped_source == len(stranger.sent)
     session.act("cancel")
     edge.delete("spray-secure")
-
-
-# --- Codecs and re-offers ---------------------------------------------------------------------------------------
-
-
-def test_another_codec_is_forwarded_and_a_capture_on_it_is_refused_by_name(sqlite_world, edge, phones):
-    world, (caller, agent) = sqlite_world, phones
-    edge.connect("wideband", caller, agent, formats="9 101")
-    caller.speak(10, [agent], payload_type=9)
-    assert [h.payload_type for h in agent.heard] == [9] * 10
-    session = world.session("wideband")
-    with pytest.raises(Problem) as refused:
-        session.start()
-    assert refused.value.problem["code"] == "codec_not_supported"
-    assert "G722/8000" in str(refused.value.problem)
-    assert session.get()["state"] == "SESSION_STATE_CREATED"
-    eventually(lambda: session.get()["protection"] == "PROTECTION_OFF", 5, "nothing is protected")
-    caller.speak(10, [agent], payload_type=9)
-    assert agent.fills() == {caller.fill}
-    # A re-offer with G.711 in the same call, and the same session may begin.
-    to_agent = edge.offer("wideband", caller.sdp("0 101"))
-    assert "m=audio" in to_agent and " 0 101" in to_agent
-    edge.answer("wideband", agent.sdp("0 101"))
-    caller.speak(10, [agent])
-    session.start()
-    caller.press("4", others=[agent])
-    caller.speak(10, [agent])
-    session.await_count("PAN", 1)
-    edge.delete("wideband")
-
-
-def test_a_re_offer_moves_the_caller_in_the_same_call_also_while_a_card_is_taken(sqlite_world, edge, phones):
-    world, (caller, agent) = sqlite_world, phones
-    edge.connect("move", caller, agent)
-    caller.speak(10, [agent])
-    session = world.session("move")
-    session.start()
-    caller.press("4", others=[agent])
-    caller.speak(5, [agent])
-    moved = Phone(ssrc=caller.ssrc, first_sequence=caller.sequence, fill=0x2F)
-    moved.timestamp = caller.timestamp
-    to_agent = edge.offer("move", moved.sdp())
-    assert f"m=audio {agent.remote[1]} " in to_agent, "the relay's ports stay"
-    edge.answer("move", agent.sdp())
-    moved.remote = caller.remote
-    heard_by_old = len(caller.heard)
-    moved.speak(5, [agent])
-    moved.press("2", others=[agent])
-    moved.speak(10, [agent])
-    session.await_count("PAN", 2)  # one capture, both addresses
-    listen([caller], 0.1)
-    assert len(caller.heard) == heard_by_old, "the agent's sound still goes to the old address"
-    assert moved.fills() == {agent.fill}
-    dropped = counts(edge, "move").dropped_source
-    caller.press("7")
-    time.sleep(0.5)
-    assert counts(edge, "move").dropped_source == dropped + 7
-    assert session.field("PAN")["count"] == 2
-    assert not any(h.payload_type == 101 for h in agent.heard), "an event has reached the agent"
-    edge.delete("move")
-
-
-# --- A caller who falls silent ----------------------------------------------------------------------------------
-
-
-def test_a_flat_tone_is_finished_when_the_callers_packets_stop(sqlite_world, edge, phones):
-    world, (caller, agent) = sqlite_world, phones
-    edge.connect("silent", caller, agent)
-    caller.speak(10, [agent])
-    session = world.session("silent")
-    session.start()
-    caller.speak(10, [agent])
-    caller.press("4", packets=2)  # and not a packet more
-    listen([agent], 0.5)
-    tones = [h for h in agent.heard if len(set(h.payload)) > 20]
-    assert len(tones) == 3, "60 ms of flat tone, whole"
-    assert world.fleet[RELAY].metric("flattone_relay_tone_packets_total") > 0
-    stamps = [(h.sequence, h.timestamp) for h in agent.heard]
-    for (s, t), (s2, t2) in zip(stamps, stamps[1:]):
-        assert ((s2 - s) & 0xFFFF, (t2 - t) & 0xFFFFFFFF) == (1, 160)
-    # The caller speaks again, later in time: the numbers go on, the time leaps.
-    caller.timestamp += 8000
-    caller.speak(5, [agent])
-    assert (agent.heard[-5].sequence - stamps[-1][0]) & 0xFFFF == 1
-    edge.delete("silent")

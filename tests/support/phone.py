@@ -57,6 +57,10 @@ class Edge:
     def query(self, reference):
         return self._ask("QueryCall", call_reference=reference)
 
+    def counts(self, reference):
+        """What the relay counts of the caller's packets."""
+        return self.query(reference).statistics.caller_to_agent
+
     def delete(self, reference):
         return self._ask("DeleteCall", call_reference=reference).statistics
 
@@ -215,3 +219,12 @@ def rtcp_packets(compound):
         found.append((kind, first & 0x1F, compound[at + 4:at + 4 + words * 4]))
         at += 4 + words * 4
     return found
+
+
+def capture(world, edge, reference, caller, agent):
+    """A call in which both have spoken, and a session whose capture has begun."""
+    edge.connect(reference, caller, agent)
+    caller.speak(10, [agent])
+    session = world.session(reference)
+    session.start()
+    return session

@@ -1,6 +1,7 @@
 #include "services/dtmf-masking/stream/leg.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "libs/dsp/dtmf.h"
 #include "libs/dsp/level.h"
@@ -18,6 +19,9 @@ constexpr int kKeyLikeHops = 24;           // 60 ms of suspicion without a break
 constexpr int64_t kAtStart = 30;           // nothing known before the first sample: an onset this near to it lies before it
 constexpr int64_t kOnsetError = 40;        // an onset is found to 5 ms
 constexpr int64_t kLeastBefore = 120;      // what the digits' detector needs to have heard
+
+// How far behind the newest a frame may lie and still be of the same timeline.
+int64_t MostBack(FrameKind kind) { return kind == FrameKind::kEvent ? kLongestEvent + kMostJump : kMostJump; }
 
 }  // namespace
 
@@ -64,6 +68,11 @@ void Leg::Restart(int64_t position) {
   plan_.CoverOpen(INT64_MIN);
 }
 
+void Leg::ForgetBefore(int64_t position) {
+  heard_before_ = event_before_ = false;
+  Restart(position);
+}
+
 void Leg::NoteNewest(int64_t position, uint32_t timestamp) {
   if (position <= last_position_) return;
   last_position_ = position;
@@ -74,6 +83,8 @@ void Leg::NoteNewest(int64_t position, uint32_t timestamp) {
 void Leg::HearBefore(const InFrame& frame) {
   if (in_earnest_) return;
   const int64_t position = Unwrap(frame.timestamp);
+  if (position < now_ - MostBack(frame.kind)) return;
+  if (position > now_ + kMostJump) ForgetBefore(position);  // what was told of long ago says nothing about now
   Report nothing;  // counts for nobody
   if (frame.kind == FrameKind::kEvent) {
     TakeEvent(frame, position, nothing);
@@ -117,16 +128,15 @@ Leg::Answer Leg::Take(const InFrame& frame, std::span<uint8_t> out, Report& repo
     return {};
   }
   int64_t position = Unwrap(frame.timestamp);
-  in_earnest_ = true;
-  const int64_t back = frame.kind == FrameKind::kEvent ? kLongestEvent + kMostJump : kMostJump;
-  if (position > now_ + kMostJump || position < now_ - back) {
+  const bool first = !std::exchange(in_earnest_, true);
+  if (position > now_ + kMostJump || position < now_ - MostBack(frame.kind)) {
     if (frame.redundant) return {};
     if (position < now_) {  // the sender's clock was set back: go on from here
       last_position_ = position = now_ + lookahead_;
       last_timestamp_ = frame.timestamp;
     }
-    first_stretch_ = false;
-    Restart(position);
+    first_stretch_ = first_stretch_ && first;
+    ForgetBefore(position);
   }
   NoteNewest(position, frame.timestamp);
   const auto size = static_cast<int64_t>(frame.payload.size());
@@ -185,7 +195,8 @@ Leg::Answer Leg::Take(const InFrame& frame, std::span<uint8_t> out, Report& repo
 
 void Leg::TakeEvent(const InFrame& frame, int64_t position, Report& report) {
   std::array<EventTracker::Span, EventTracker::kMostSpans> spans;
-  const double to_leg = frame.event_clock_rate == 0 ? 1.0 : static_cast<double>(dsp::kSampleRate) / frame.event_clock_rate;
+  // No event clock is slower than the leg's: a description that says so would stretch a key over hours.
+  const double to_leg = frame.event_clock_rate <= uint32_t{dsp::kSampleRate} ? 1.0 : static_cast<double>(dsp::kSampleRate) / frame.event_clock_rate;
   const int count = events_.Take(position, frame.marker, frame.payload, to_leg, spans);
   if (count < 0) {
     report.fault = "malformed telephone-event payload";
@@ -249,8 +260,20 @@ void Leg::Listen(Report& report) {
   ListenForDigits(report);
 }
 
+// A stretch that never came and is longer than the line is passed over: the work for one frame stays bounded.
+bool Leg::PassOver(int64_t& cursor) const {
+  const int64_t oldest = line_.front() - SoundLine::kSize;
+  if (cursor >= oldest) return false;
+  cursor = oldest;
+  return true;
+}
+
 void Leg::ListenForMask() {
   std::array<int16_t, kHop> hop;
+  if (PassOver(mask_cursor_)) {
+    detector_->Reset();
+    suspicion_hops_ = 0;
+  }
   for (; mask_cursor_ + kHop <= line_.front(); mask_cursor_ += kHop) {
     const int known = Hear(mask_cursor_, hop);
     const int64_t end = mask_cursor_ + kHop;
@@ -265,6 +288,7 @@ void Leg::ListenForMask() {
 
 void Leg::ListenForDigits(Report& report) {
   std::array<int16_t, kHop> hop;
+  if (PassOver(digit_cursor_)) digits_.Reset();
   for (; digit_cursor_ + kHop <= line_.front(); digit_cursor_ += kHop) {
     const int known = Hear(digit_cursor_, hop);
     if (known < kHop && line_.front() - digit_cursor_ < kReorderWait) return;  // it may still come

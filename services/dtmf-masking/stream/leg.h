@@ -100,9 +100,11 @@ class Leg {
   bool BeganBefore(int64_t tone_onset) const;
   bool BeganBefore(const EventTracker::Span& span, bool alone) const;
   void Restart(int64_t position);
+  void ForgetBefore(int64_t position);
   void TakeEvent(const InFrame& frame, int64_t position, Report& report);
   std::optional<int64_t> EventSlot();
   void Listen(Report& report);
+  bool PassOver(int64_t& cursor) const;
   void ListenForMask();
   void ListenForDigits(Report& report);
   void Count(int key, int64_t onset, Transport transport, Report& report);

@@ -70,7 +70,7 @@ void LegRig::Play(const std::vector<RigFrame>& frames) {
     Leg::Report report;
     const Leg::Answer answer = leg_.Take({.kind = frame.kind, .timestamp = frame.timestamp, .marker = frame.marker,
                                           .redundant = frame.redundant, .before = frame.before,
-                                          .payload = frame.payload}, payload, report);
+                                          .event_clock_rate = frame.event_clock_rate, .payload = frame.payload}, payload, report);
     for (int i = 0; i < report.key_count; ++i) {
       keys_ += report.keys[i].symbol;
       transports_.push_back(report.keys[i].transport);

@@ -22,6 +22,7 @@ struct RigFrame {
   bool redundant = false;
   std::vector<uint8_t> payload;
   bool before = false;
+  uint32_t event_clock_rate = 0;
 };
 
 class LegRig {
@@ -57,7 +58,10 @@ class LegRig {
   int Tones() const;  // flat tones begun
   // Samples of [from, to) that left as they were.
   int64_t Exposed(std::span<const int16_t> in, int64_t from, int64_t to) const;
-  Leg& leg() { return leg_; }
+  void ChangeCodec(dsp::Law law) {
+    options_.law = law;
+    leg_.ChangeCodec(law, options_.packet_samples);
+  }
 
  private:
   LegOptions options_;

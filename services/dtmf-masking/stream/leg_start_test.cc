@@ -1,4 +1,5 @@
 // What was heard before the leg began, the flat tone that is owed behind its end, and sound that comes too late.
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -93,6 +94,73 @@ TEST_CASE("an event whose first packet comes behind the start counts") {
     rig.Play(frames);
     CHECK(rig.keys() == "5");
   }
+}
+
+// How much the masks' detector was given to hear: the work that frames cost.
+class CountingDetector final : public ToneDetector {
+ public:
+  explicit CountingDetector(int& hops) : hops_(hops), rule_(MakeRuleDetector(160)) {}
+  bool Push(std::span<const int16_t> hop, int known) override {
+    ++hops_;
+    return rule_->Push(hop, known);
+  }
+  int reach() const override { return rule_->reach(); }
+  void Reset() override { rule_->Reset(); }
+
+ private:
+  int& hops_;
+  std::unique_ptr<ToneDetector> rule_;
+};
+constexpr int kMostHops = static_cast<int>(SoundLine::kSize) / kHop;  // for one frame
+
+TEST_CASE("an event of half an hour before the start costs no work, and a key with the first sample counts") {
+  int hops = 0;
+  LegRig rig({}, std::make_unique<CountingDetector>(hops));
+  std::vector<RigFrame> old = LegRig::Event('5', 0, 960);
+  old.front().timestamp -= 30 * 60 * 8000;
+  old.front().before = true;
+  std::vector<int16_t> in = Room(8000, -55);
+  AddKey(in, 1600, 720, {.symbol = '7'});
+  std::vector<RigFrame> frames = BeginAt(rig.Cut(in), 10);
+  frames.insert(frames.begin(), old.front());
+  rig.Play(frames);
+  CHECK(hops < 500);  // 0.8 s of sound are 330
+  CHECK(rig.keys() == "7");
+  CHECK(rig.left().size() == 40);
+}
+
+TEST_CASE("what was told of long ago, with nothing newer, leaves a key that is there at once in doubt: not counted") {
+  LegRig rig;
+  std::vector<RigFrame> old = LegRig::Event('5', 0, 960);
+  old.front().timestamp -= 30 * 60 * 8000;
+  old.front().before = true;
+  std::vector<int16_t> in = Room(8000);
+  AddKey(in, -400, 1200, {.symbol = '7'});
+  AddKey(in, 4000, 640, {.symbol = '8'});
+  std::vector<RigFrame> frames = rig.Cut(in);
+  frames.insert(frames.begin(), old.front());
+  rig.Play(frames);
+  CHECK(rig.keys() == "8");
+}
+
+TEST_CASE("events on an absurd clock, or one that is told to last for hours, cost bounded work; keys behind them count") {
+  int hops = 0;
+  LegRig rig({}, std::make_unique<CountingDetector>(hops));
+  std::vector<RigFrame> event = LegRig::Event('5', 0, 480);
+  for (RigFrame& frame : event) frame.event_clock_rate = 1;
+  rig.Play(event);
+  CHECK(rig.keys() == "5");
+  CHECK(hops <= static_cast<int>(event.size()) * kMostHops);
+  std::vector<RigFrame> long_one = LegRig::Event('6', 8000, 320, 1);
+  for (int i = 0; i < 31; ++i) long_one.back().payload.insert(long_one.back().payload.end(), {6, 10, 0xff, 0xff});
+  hops = 0;
+  rig.Play(long_one);
+  CHECK(hops <= 4 * kMostHops);
+  std::vector<int16_t> in = Room(24000);
+  AddKey(in, 16000, 640, {.symbol = '8'});
+  rig.Play(rig.Cut(in));
+  CHECK(rig.keys().back() == '8');
+  CHECK(HeardBySpandsp(rig.out()).empty());
 }
 
 TEST_CASE("each answer tells how much flat tone is still to come; asked for in silence it is taken out") {

@@ -270,19 +270,21 @@ TEST_CASE("timestamps that leap or fall back begin anew, still masked") {
   CHECK(rig.keys() == "4711");
 }
 
-TEST_CASE("codec change in mid-call keeps masking") {
+TEST_CASE("codec change in mid-call: what was kept in the old one leaves as noise, keys in the new one count and are masked") {
   LegRig rig;
-  std::vector<int16_t> in = Room(8000 * 2);
+  std::vector<int16_t> in = Room(16000);
   AddKeys(in, 1600, "12", 640, 640);
   rig.Play(rig.Cut(in));
   CHECK(rig.keys() == "12");
-  rig.leg().ChangeCodec(dsp::Law::kA, 160);
-  std::vector<uint8_t> out(960);
-  std::vector<uint8_t> payload(160, 0xd5);
-  Leg::Report report;
-  const auto answer = rig.leg().Take({.timestamp = LegRig::kFirstTimestamp + 16000, .payload = payload}, out, report);
-  CHECK(answer.send);
-  CHECK(answer.filled);
+  rig.ChangeCodec(dsp::Law::kA);
+  std::vector<int16_t> more = Room(32000);
+  const auto onsets = AddKeys(more, 17600, "34", 640, 640);
+  const std::vector<RigFrame> frames = rig.Cut(more);
+  rig.Play({frames.begin() + 100, frames.end()});
+  CHECK(rig.left()[100].filled);
+  CHECK(rig.keys() == "1234");
+  for (const int64_t onset : onsets) CHECK(rig.Exposed(more, onset, onset + 640) == 0);
+  CHECK(HeardBySpandsp(rig.out()).empty());
 }
 
 // --- What must not be taken away -------------------------------------------------------------------------

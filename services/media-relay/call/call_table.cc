@@ -9,11 +9,6 @@ namespace {
 
 constexpr size_t kMaxReference = 255;
 
-absl::Status NotFound() {
-  return Refusal(absl::StatusCode::kNotFound, {.code = "call_not_found", .field = {}, .limit = {}, .fix = {}},
-                 "this relay has no such call of this tenant");
-}
-
 absl::Status CheckNames(const std::string& tenant, const std::string& reference) {
   if (tenant.empty() || tenant.size() > kMaxReference) {
     return InvalidField("tenant_id", absl::StrCat("has ", tenant.size(), " bytes"), "1 to 255 bytes");
@@ -43,6 +38,7 @@ CallMeters::CallMeters(obs::Registry& r)
       start_failed(r, "flattone_relay_failed_starts_total", "Captures that no masker opened"),
       refused_draining(r, "flattone_relay_refused_calls_total", "New calls refused, by reason", {{"reason", "draining"}}),
       refused_capacity(r, "flattone_relay_refused_calls_total", "New calls refused, by reason", {{"reason", "capacity"}}),
+      malformed_sdp(r, "flattone_relay_malformed_sdp_total", "Offers and answers refused: SDP or learning rules that cannot be used"),
       calls(r, "flattone_relay_calls", "Calls now"),
       secure_calls(r, "flattone_relay_secure_calls", "Calls now secure, starting or stopping") {}
 
@@ -58,6 +54,23 @@ CallTable::CallTable(const CallTableOptions& options, std::vector<ShardLoop*> sh
 }
 
 CallTable::~CallTable() { worker_.Stop(); }
+
+absl::Status CallTable::NotFound() {
+  return Refusal(absl::StatusCode::kNotFound, {.code = "call_not_found", .field = {}, .limit = {}, .fix = {}},
+                 "this relay has no such call of this tenant");
+}
+
+absl::StatusOr<CallTable::Described> CallTable::Read(const SdpRequest& request) {
+  auto description = sdp::Description::Parse(request.sdp);
+  absl::Status why = description.status();
+  if (description.ok()) {
+    auto config = MakeLeg(description->audio(), request.learning);
+    if (config.ok()) return Described{*std::move(description), *std::move(config)};
+    why = config.status();
+  }
+  meters_.malformed_sdp.Add();
+  return why;
+}
 
 CallTable::Call* CallTable::FindByReference(const std::string& tenant, const std::string& reference) {
   const auto found = by_reference_.find({tenant, reference});
@@ -159,11 +172,10 @@ absl::StatusOr<SdpReply> CallTable::Offer(const SdpRequest& request) {
   if (auto status = CheckNames(request.tenant_id, request.call_reference); !status.ok()) return status;
   const auto usual_side = edges_.Check(request.edge_id, request.tenant_id);
   if (!usual_side.ok()) return usual_side.status();
-  auto description = sdp::Description::Parse(request.sdp);
-  if (!description.ok()) return description.status();
-  const sdp::Audio& audio = description->audio();
-  auto config = MakeLeg(audio, request.learning);
-  if (!config.ok()) return config.status();
+  auto described = Read(request);
+  if (!described.ok()) return described.status();
+  auto& [description, config] = *described;
+  const sdp::Audio& audio = description.audio();
 
   const std::lock_guard lock(mutex_);
   Call* call = FindByReference(request.tenant_id, request.call_reference);
@@ -182,12 +194,13 @@ absl::StatusOr<SdpReply> CallTable::Offer(const SdpRequest& request) {
     if (auto status = EnsureFamily(*call, from, audio.ipv6); !status.ok()) return status;
   }
   call->legs[Index(from)].offered_mux = audio.rtcp_mux;
-  call->offered = Call::Offered{from, audio, *config};
+  call->offered = Call::Offered{from, audio, config};
   if (!call->answered) {
     // Sound for the one who offers may come with the answer's first packets.
-    shards_[call->shard]->Run([&](ShardLoop::Context& context) { context.shard.SetLeg(call->slot, from, *config); });
+    const LegConfig& leg = config;
+    shards_[call->shard]->Run([&](ShardLoop::Context& context) { context.shard.SetLeg(call->slot, from, leg); });
   }
-  const SdpReply reply{call->id, description->Rewrite(LocalOf(call->legs[Index(Other(from))].ports, audio.rtcp_mux))};
+  const SdpReply reply{call->id, description.Rewrite(LocalOf(call->legs[Index(Other(from))].ports, audio.rtcp_mux))};
   if (first) {
     log_.Info(call->trace, "call started", {{"call", call->id}, {"tenant", call->tenant}, {"edge", call->edge}});
     Tell(*call, CallEvent::Kind::kStarted);
@@ -196,11 +209,10 @@ absl::StatusOr<SdpReply> CallTable::Offer(const SdpRequest& request) {
 }
 
 absl::StatusOr<SdpReply> CallTable::Answer(const SdpRequest& request) {
-  auto description = sdp::Description::Parse(request.sdp);
-  if (!description.ok()) return description.status();
-  const sdp::Audio& audio = description->audio();
-  auto config = MakeLeg(audio, request.learning);
-  if (!config.ok()) return config.status();
+  auto described = Read(request);
+  if (!described.ok()) return described.status();
+  auto& [description, config] = *described;
+  const sdp::Audio& audio = description.audio();
 
   const std::lock_guard lock(mutex_);
   auto found = FindForEdge(request.edge_id, request.tenant_id, request.call_reference);
@@ -217,10 +229,10 @@ absl::StatusOr<SdpReply> CallTable::Answer(const SdpRequest& request) {
   if (audio.port != 0 && audio.ipv6 != call.legs[Index(from)].ports.local().ipv6) {
     return InvalidField("sdp c=", audio.ipv6 ? "is IP6" : "is IP4", "of the family that was offered to this side");
   }
-  config->rtcp_mux = audio.rtcp_mux && call.offered->audio.rtcp_mux;
-  ApplyAnswer(call, from, audio, *config);
+  config.rtcp_mux = audio.rtcp_mux && call.offered->audio.rtcp_mux;
+  ApplyAnswer(call, from, audio, config);
   const Side to = Other(from);
-  return SdpReply{call.id, description->Rewrite(LocalOf(call.legs[Index(to)].ports, call.legs[Index(to)].offered_mux))};
+  return SdpReply{call.id, description.Rewrite(LocalOf(call.legs[Index(to)].ports, call.legs[Index(to)].offered_mux))};
 }
 
 void CallTable::ApplyAnswer(Call& call, Side answerer, const sdp::Audio& audio, const LegConfig& config) {

@@ -102,7 +102,7 @@ struct CallTableOptions {
 class CallMeters {
  public:
   explicit CallMeters(obs::Registry& registry);
-  obs::Counter started, ended, idle, captures, protections, start_failed, refused_draining, refused_capacity;
+  obs::Counter started, ended, idle, captures, protections, start_failed, refused_draining, refused_capacity, malformed_sdp;
   obs::Gauge calls, secure_calls;
 };
 
@@ -178,6 +178,13 @@ class CallTable {
   };
   using Key = std::pair<std::string, std::string>;
 
+  static absl::Status NotFound();
+  // A request's SDP and how its side is to be learnt; counted when they cannot be used.
+  struct Described {
+    sdp::Description description;
+    LegConfig config;
+  };
+  absl::StatusOr<Described> Read(const SdpRequest& request);
   Call* FindByReference(const std::string& tenant, const std::string& reference);
   Call* FindById(const std::string& tenant, const std::string& id);
   Call* FindByLeg(uint32_t leg);

@@ -13,10 +13,6 @@ namespace {
 constexpr uint32_t kToneHertz = 425;
 constexpr int32_t kToneLevel = -160;  // tenths of dBm0
 
-absl::Status NotFound() {
-  return Refusal(absl::StatusCode::kNotFound, {.code = "call_not_found", .field = {}, .limit = {}, .fix = {}},
-                 "this relay has no such call of this tenant");
-}
 absl::Status NoMasker(const std::string& detail) {
   return Refusal(absl::StatusCode::kUnavailable, {.code = "no_masker", .field = {}, .limit = {}, .fix = "try again"},
                  absl::StrCat("no masker has taken the call", detail.empty() ? "" : ": ", detail));
@@ -83,21 +79,23 @@ void CallTable::StartSecure(const SecureRequest& request, SecureDone done) {
   Secure(*call, request, std::move(done));
 }
 
-// The codec that the caller is heard in, or the answer's first one before anything was heard.
+// The codec that the caller is heard in; before anything was heard, or since a re-offer took that one away, the answer's first.
 absl::StatusOr<sdp::Codec> CallTable::CodecToMask(Call& call, const CallSnapshot& media) const {
-  if (!call.answered || !call.legs[Index(Side::kAgent)].audio) {
+  const std::optional<sdp::Audio>& answer = call.legs[Index(Side::kAgent)].audio;
+  if (!call.answered || !answer) {
     return Refusal(absl::StatusCode::kFailedPrecondition,
                    {.code = "call_not_answered", .field = {}, .limit = {}, .fix = "wait for the answer"},
                    "the call has not been answered");
   }
+  const sdp::Audio& own = *call.legs[Index(Side::kCaller)].audio;
   const sdp::Codec* codec = nullptr;
-  for (const Side side : {Side::kAgent, Side::kCaller}) {
-    const sdp::Audio& audio = *call.legs[Index(side)].audio;
-    if (media.caller_audio == PayloadKind::kUnknown) codec = audio.MainCodec();
-    else codec = audio.Find(media.caller_payload_type);
-    if (codec != nullptr) break;
+  if (media.caller_audio != PayloadKind::kUnknown) {
+    codec = answer->Find(media.caller_payload_type);
+    if (codec == nullptr) codec = own.Find(media.caller_payload_type);
   }
-  if (codec == nullptr) return CodecNotSupported("no codec that was negotiated");
+  if (codec == nullptr) codec = answer->MainCodec();
+  if (codec == nullptr) codec = own.MainCodec();
+  if (codec == nullptr) return CodecNotSupported("no codec for sound");
   if (!IsG711(KindOf(*codec))) return CodecNotSupported(codec->Name());
   return *codec;
 }
@@ -167,7 +165,7 @@ void CallTable::FinishStart(Call& call, const absl::Status& status, std::vector<
   if (status.ok()) {
     state.opened = true;
     reply = SecureReply{state.stopping ? SecureMode::kStopping : SecureMode::kSecure, state.codec};
-    if (!state.capture_id.empty()) {
+    if (!state.capture_id.empty() && state.receives_keys) {
       meters_.captures.Add();
       ++call.captures;
     }

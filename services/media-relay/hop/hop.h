@@ -2,8 +2,12 @@
 // batches, and masked frames go back through the rings.
 //
 // Streams to two maskers are open; a leg lives on one. When a shard says that a leg has no answers, the stream is
-// given up at once and all its legs are opened anew, with a higher epoch, on the other. On the wire each opening has
-// a number of its own, so what an earlier one still answers is ignored.
+// given up at once and all its legs are opened anew, with a higher epoch, on the other; where the stream has answered
+// others meanwhile, that leg alone. On the wire each opening has a number of its own, so what an earlier one still
+// answers is ignored.
+//
+// hop.cc: the thread, rings in, batches out. hop_legs.cc: which leg is with which masker. hop_answers.cc: what
+// maskers say, rings out.
 #pragma once
 
 #include <atomic>
@@ -20,19 +24,11 @@
 #include "libs/base/clock.h"
 #include "libs/obs/log.h"
 #include "services/media-relay/call/masker_hop.h"
+#include "services/media-relay/hop/meters.h"
 #include "services/media-relay/hop/stream.h"
 #include "services/media-relay/media/hop_link.h"
 
 namespace flattone::relay {
-
-class HopMeters {
- public:
-  explicit HopMeters(obs::Registry& registry);
-  obs::Counter batches, frames, answers, answers_unknown, ring_full, dropped_no_stream, dropped_backlog, streams_opened,
-      streams_broken, streams_stalled, legs_opened, legs_refused, legs_moved, faults, keys_lost;
-  obs::Gauge legs, streams;
-  obs::Histogram turnaround_seconds;  // from a batch's writing to its answer's reading
-};
 
 class GrpcMaskerHop final : public MaskerHop {
  public:
@@ -70,6 +66,14 @@ class GrpcMaskerHop final : public MaskerHop {
     bool opened = false;            // now
     bool was_opened = false;        // ever
   };
+  // A change of a leg's state, for its shard.
+  struct Control {
+    uint32_t shard = 0;
+    FromHop::Type type = FromHop::Type::kOpened;
+    uint32_t leg = 0;
+    uint32_t opening = 0;
+    uint32_t timestamp = 0;
+  };
   struct Command {
     enum class Type : uint8_t { kOpen, kClose } type = Type::kOpen;
     MaskedLegSpec spec;
@@ -79,9 +83,12 @@ class GrpcMaskerHop final : public MaskerHop {
   void RunCommands();
   void DrainShards(int64_t now);
   void TakeRecord(const ToHop& record, int64_t now);
+  void ChangeCodec(Leg& leg, const ToHop& record);
   void SendFrame(Leg& leg, const ToHop& record, int64_t now);
   void OpenOn(Leg& leg, MaskerStream* stream);
   void Detach(Leg& leg, bool tell_masker);
+  void TakeStall(Leg& leg, uint32_t opening, int64_t now);
+  void Move(Leg& leg, MaskerStream* to, const std::string& why);
   void MoveLegsOf(MaskerStream* stream, const std::string& why);
   void PlaceHomeless();
   MaskerStream* Choose(const MaskerStream* avoid) const;
@@ -109,7 +116,7 @@ class GrpcMaskerHop final : public MaskerHop {
   uint32_t next_wire_ = 1;
   uint32_t epoch_ = 0;
   std::vector<bool> to_wake_;
-  std::deque<std::pair<uint32_t, FromHop>> overflow_;  // control records that found a ring full
+  std::deque<Control> overflow_;  // of records that found a ring full
 
   std::atomic<uint32_t> next_leg_{1};
   std::atomic<int> ready_{0};

@@ -87,7 +87,9 @@ MaskerStream::Event MaskerStream::Complete(Tag* tag, bool ok, int64_t now, Maske
         owner->proven_ = true;
         owner->NextRead();
         return Event::kNothing;
-      case Tag::Op::kRead: return Event::kMessage;
+      case Tag::Op::kRead:
+        owner->heard_at_ = now;
+        return Event::kMessage;
       default: return Event::kNothing;
     }
   }

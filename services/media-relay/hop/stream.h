@@ -59,6 +59,8 @@ class MaskerStream {
   bool proven() const { return proven_; }
   const std::string& name() const { return name_; }
   uint64_t opened_at() const { return generation_; }
+  // When a message came last.
+  int64_t heard_at() const { return heard_at_; }
 
   size_t legs = 0;  // kept by the hop
 
@@ -75,6 +77,7 @@ class MaskerStream {
   bool proven_ = false;
   uint64_t generation_ = 0;
   int64_t retry_at_ = 0;
+  int64_t heard_at_ = 0;
   int64_t batch_since_ = 0;
   size_t waiting_frames_ = 0;
   std::deque<std::unique_ptr<flattone::masking::v1::MaskRequest>> batches_;

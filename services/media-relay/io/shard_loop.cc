@@ -113,7 +113,7 @@ void ShardLoop::Poll() {
     if (events[static_cast<size_t>(i)].data.u32 != kWakeMark) continue;
     uint64_t count = 0;
     [[maybe_unused]] const ssize_t got = read(wake_fd_, &count, sizeof count);
-    woken_ = false;
+    woken_.exchange(false);  // and sees what was put into the ring before the wake that it takes back
     RunCommands(now);
   }
   DrainHop(now);

@@ -17,6 +17,7 @@ void AddressLearner::Signal(const LearningRules& rules) {
     return;
   }
   const bool resumed = rules_.signalled.Unspecified() && learned_ && rules.signalled == source_;
+  if (rules.signalled_rtcp != rules_.signalled_rtcp) rtcp_learned_ = false;  // a new offer moves it by itself too
   rules_ = rules;
   if (same || resumed) {
     rtp_ = learned_ ? source_ : rules.signalled;
@@ -32,8 +33,10 @@ void AddressLearner::Signal(const LearningRules& rules) {
 bool AddressLearner::AcceptRtp(const Arrival& arrival) {
   if (learned_) {
     if (arrival.source == source_) {
-      ssrc_ = arrival.ssrc;
-      sequence_ = arrival.sequence;
+      if (arrival.negotiated) {
+        ssrc_ = arrival.ssrc;
+        sequence_ = arrival.sequence;
+      }
       return true;
     }
     const int16_t ahead = rtp::SequenceDistance(arrival.sequence, sequence_);

@@ -30,7 +30,9 @@ struct ToHop {
   bool a_law = false;
   uint16_t size = 0;
   uint16_t ptime_ms = 0;
-  uint32_t sequence = 0;  // pairs frame and answer: the packet's, or above 65535 for a frame that the path made itself
+  // Pairs frame and answer: the packet's, or above 65535 for a frame that the path made itself. Of kStalled: the
+  // opening that the path was told of last, so that a stall is not laid to the stream that the leg has moved to since.
+  uint32_t sequence = 0;
   uint32_t leg = 0;
   uint32_t timestamp = 0;
   uint32_t event_clock_rate = 0;
@@ -53,7 +55,7 @@ struct FromHop {
   Type type = Type::kMasked;
   bool altered = false;
   uint16_t size = 0;
-  uint32_t sequence = 0;
+  uint32_t sequence = 0;  // the frame's; of kOpened: this opening's number
   uint32_t leg = 0;
   uint32_t timestamp = 0;
   uint32_t tone_left = 0;  // samples of flat tone that are still to come

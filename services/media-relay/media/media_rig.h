@@ -1,12 +1,14 @@
 // A shard with arrays and a clock that moves when told: what tests of the packet core share.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "libs/rtp/packet.h"
+#include "libs/rtp/rtcp.h"
 #include "services/media-relay/media/shard.h"
 
 namespace flattone::relay::testing {
@@ -18,13 +20,21 @@ struct Sent {
   rtp::PacketView Rtp() const { return *rtp::PacketView::Parse(bytes); }
 };
 
+constexpr int64_t kMs = 1'000'000;
+constexpr uint8_t kVoice = 0x55;  // what the caller says: must never leave while secure
+
+inline bool Has(const std::vector<Sent>& sent, uint8_t codeword) {
+  return std::any_of(sent.begin(), sent.end(), [&](const Sent& s) {
+    return std::count(s.bytes.begin() + 12, s.bytes.end(), codeword) > 4;
+  });
+}
 inline Endpoint At(const std::string& address, uint16_t port) { return *Endpoint::From(address, port); }
 
 class MediaRig {
  public:
   static constexpr uint32_t kSlot = 3;
   static constexpr PortId kCallerRtp = kSlot * 4, kCallerRtcp = kCallerRtp + 1, kAgentRtp = kSlot * 4 + 2, kAgentRtcp = kAgentRtp + 1;
-  static constexpr uint32_t kLeg = 77;
+  static constexpr uint32_t kLeg = 77, kOpening = 5;
 
   MediaRig()
       : meters(registry), link(256),
@@ -64,7 +74,7 @@ class MediaRig {
     uint8_t payload_type = 0;
     uint32_t ssrc = 0xcafe;
     bool marker = false;
-    std::vector<uint8_t> payload = std::vector<uint8_t>(160, 0x55);
+    std::vector<uint8_t> payload = std::vector<uint8_t>(160, kVoice);
     uint32_t timestamp = 0;  // 0: sequence × 160
   };
   static std::vector<uint8_t> Packet(const Voice& voice) {
@@ -81,6 +91,30 @@ class MediaRig {
   }
   void FromCaller(const Voice& voice) { Push(kCallerRtp, caller, Packet(voice)); }
   void FromAgent(const Voice& voice) { Push(kAgentRtp, agent, Packet(voice)); }
+
+  // The caller reports these counts; what the agent is told of them.
+  struct Reported {
+    uint32_t packets = 0, octets = 0;
+  };
+  Reported ReportFromCaller(const Reported& own) {
+    std::vector<uint8_t> report(28);
+    rtp::WriteSenderReport({.ssrc = 0xcafe, .ntp = 1, .rtp_timestamp = 2, .packet_count = own.packets, .octet_count = own.octets}, {}, report);
+    Out();
+    Push(kCallerRtcp, At("192.0.2.10", 4001), report);
+    const auto out = Out();
+    const auto compound = rtp::RtcpCompound::Parse(out.at(0).bytes);
+    const auto told = rtp::SenderReport::Of(*compound->begin());
+    return {told->packet_count(), told->octet_count()};
+  }
+  // The hop takes nothing: the ring is full.
+  void FillRing() {
+    while (ToHop* record = link.to_hop.Claim()) {
+      record->type = ToHop::Type::kFrame;
+      record->leg = 0;
+      record->size = 0;
+      link.to_hop.Publish();
+    }
+  }
 
   void Tick(int64_t by_ns) {
     now += by_ns;
@@ -100,6 +134,7 @@ class MediaRig {
     FromHop record;
     record.type = type;
     record.leg = kLeg;
+    record.sequence = kOpening;
     shard.OnAnswer(now, record, out);
     out.Flush();
   }

@@ -32,6 +32,24 @@ TEST_CASE("Header extensions and unknown payload types pass in plain") {
   CHECK(rig.sent[0].bytes == bytes);
 }
 
+TEST_CASE("What nobody negotiated passes as it is and moves neither the numbers of the stream nor what was learnt") {
+  MediaRig rig;
+  rig.FromCaller({.sequence = 1});
+  rig.Secure();  // an event in a capture: from here on the numbers are shifted
+  rig.FromCaller({.sequence = 2, .payload_type = 101, .payload = {5, 0x8a, 1, 64}});
+  rig.Masked(2, 0, 0);
+  rig.shard.Unsecure(MediaRig::kSlot, MediaRig::kLeg, rig.now, rig.out);
+  rig.Out();
+  std::vector<uint8_t> report(28);
+  rtp::WriteSenderReport({.ssrc = 0xcafe, .ntp = 0x0123456789abcdef, .rtp_timestamp = 2}, {}, report);
+  rig.Push(MediaRig::kCallerRtp, rig.caller, report);
+  rig.Push(MediaRig::kCallerRtp, At("192.0.2.10", 4444), MediaRig::Packet({.sequence = 3}));  // carries on
+  const auto out = rig.Out();
+  REQUIRE(out.size() == 2);
+  CHECK(out[0].bytes == report);
+  CHECK(out[1].Rtp().sequence() == 2);
+}
+
 TEST_CASE("A stranger is dropped before and after the first real packet") {
   MediaRig rig;
   const Endpoint stranger = At("203.0.113.66", 4000);
@@ -128,6 +146,22 @@ TEST_CASE("RTCP goes from port to port, and over the RTP port where both are mux
   rig.Push(MediaRig::kAgentRtcp, At("192.0.2.20", 5001), back);
   REQUIRE(rig.sent.size() == 1);
   CHECK(rig.sent[0].port == MediaRig::kCallerRtp);
+}
+
+TEST_CASE("A re-offer that moves RTCP alone is followed") {
+  MediaRig rig;
+  std::vector<uint8_t> report(8);
+  rtp::WriteReceiverReport(0xcafe, {}, report);
+  rig.FromCaller({.sequence = 1});
+  rig.Push(MediaRig::kCallerRtcp, At("192.0.2.10", 4001), report);
+  LegConfig leg;
+  leg.learning.signalled = rig.caller;
+  leg.learning.signalled_rtcp = At("192.0.2.10", 4777);
+  rig.shard.SetLeg(MediaRig::kSlot, Side::kCaller, leg);
+  rig.Out();
+  rig.Push(MediaRig::kAgentRtcp, At("192.0.2.20", 5001), report);
+  REQUIRE(rig.sent.size() == 1);
+  CHECK(rig.sent[0].to == At("192.0.2.10", 4777));
 }
 
 TEST_CASE("Loss and jitter are measured") {

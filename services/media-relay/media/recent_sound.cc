@@ -3,6 +3,9 @@
 #include <algorithm>
 
 namespace flattone::relay {
+namespace {
+constexpr int32_t kEventAge = 8000;  // 1 s behind its end an event says nothing about now, and is a key that need not be kept
+}
 
 void RecentSound::Keep(PayloadKind kind, uint32_t timestamp, uint32_t clock_rate, std::span<const uint8_t> payload) {
   if (kind == PayloadKind::kEvent && payload.size() >= event_.size()) {
@@ -12,6 +15,7 @@ void RecentSound::Keep(PayloadKind kind, uint32_t timestamp, uint32_t clock_rate
     event_clock_rate_ = clock_rate;
     return;
   }
+  if (has_event_ && static_cast<int32_t>(timestamp - EventEnd()) > kEventAge) ForgetEvent();
   if (!IsG711(kind) || payload.empty()) return;
   if (kind != law_) size_ = 0;
   law_ = kind;
@@ -29,12 +33,19 @@ void RecentSound::KeepSound(uint32_t timestamp, std::span<const uint8_t> payload
   end_ = timestamp + static_cast<uint32_t>(payload.size());
 }
 
-void RecentSound::Forget() {
-  sound_.fill(0);
+uint32_t RecentSound::EventEnd() const { return event_timestamp_ + static_cast<uint32_t>(event_[2] << 8 | event_[3]); }
+
+void RecentSound::ForgetEvent() {
   event_.fill(0);
-  asm volatile("" : : "r"(sound_.data()), "r"(event_.data()) : "memory");
-  size_ = 0;
+  asm volatile("" : : "r"(event_.data()) : "memory");
   has_event_ = false;
+}
+
+void RecentSound::Forget() {
+  ForgetEvent();
+  sound_.fill(0);
+  asm volatile("" : : "r"(sound_.data()) : "memory");
+  size_ = 0;
   law_ = PayloadKind::kUnknown;
 }
 

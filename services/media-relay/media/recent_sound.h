@@ -1,6 +1,6 @@
 // The newest 20 ms of one side's sound and its newest event: what a masker has to know to tell a key that sounded when
-// the relay switched from one that began behind it. A copy in fixed memory, overwritten by the next packet and wiped
-// with the call; nothing is decoded. The shard's thread.
+// the relay switched from one that began behind it. A copy in fixed memory, overwritten by the next packet (an event:
+// wiped by the first packet one second behind its end) and wiped with the call. The shard's thread.
 #pragma once
 
 #include <array>
@@ -26,6 +26,8 @@ class RecentSound {
   void Tell(uint32_t leg, bool a_law, SpscRing<ToHop>& to_hop) const;
 
  private:
+  uint32_t EventEnd() const;
+  void ForgetEvent();
   void KeepSound(uint32_t timestamp, std::span<const uint8_t> payload);
   static void Push(uint32_t leg, FrameKind kind, uint32_t timestamp, uint32_t clock_rate, std::span<const uint8_t> payload,
                    SpscRing<ToHop>& to_hop);

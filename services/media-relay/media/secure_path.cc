@@ -62,10 +62,12 @@ SecurePath::Result SecurePath::TakePayload(const Way& way, const rtp::PacketView
   if (overtaken || Late(way, frame.sequence)) {
     ++direction.counts.dropped_late;
     way.meters.dropped_late.Add();
-    // Its place in the sequence was taken by the tone, or is a gap that has been seen.
+    // Its place in the sequence was taken by the tone, or is a gap that has been seen. What it says is evidence.
     overtaken ? direction.rewriter.LeaveOut(frame.sequence, frame.octets) : direction.rewriter.Lose(frame.octets);
     if (event) frame.kind = FrameKind::kEvent;
-    if (event || overtaken) SendFrame(frame, event ? payloads.ClockRate(payload_type) : 0, true, payload);
+    if (event || (Carries(kind) && !payload.empty())) {
+      SendFrame(frame, event ? payloads.ClockRate(payload_type) : 0, true, payload);
+    }
     return {};
   }
   if (IsAudio(kind)) return TakeAudio(way, frame, kind, payload);
@@ -83,11 +85,10 @@ SecurePath::Result SecurePath::TakeAudio(const Way& way, const Frame& frame, Pay
     ComfortNow(way, frame, way.meters.comfort_codec);
     return result;
   }
-  const dsp::Law law = kind == PayloadKind::kPcmu ? dsp::Law::kMu : dsp::Law::kA;
-  if (law != config_.law) {
+  if (!Carries(kind)) {
     // What waits was promised in the old codec: it leaves before the change.
     Flush(way);
-    config_.law = law;
+    config_.law = kind == PayloadKind::kPcmu ? dsp::Law::kMu : dsp::Law::kA;
     result.codec_changed = true;
     Signal(ToHop::Type::kChangeCodec);
   } else if (foreign_payload_type_ != 0xff) {
@@ -125,7 +126,7 @@ SecurePath::Result SecurePath::Submit(const Way& way, Frame frame, uint32_t even
 
 bool SecurePath::SendFrame(const Frame& frame, uint32_t event_clock_rate, bool redundant,
                            std::span<const uint8_t> payload) {
-  ToHop* record = payload.size() > kMaxFramePayload ? nullptr : to_hop_.Claim();
+  ToHop* record = payload.size() > kMaxFramePayload || !Say() ? nullptr : to_hop_.Claim();
   if (record == nullptr) return false;
   record->type = ToHop::Type::kFrame;
   record->kind = frame.kind;
@@ -143,22 +144,42 @@ bool SecurePath::SendFrame(const Frame& frame, uint32_t event_clock_rate, bool r
 }
 
 void SecurePath::Signal(ToHop::Type type) {
-  ToHop* record = to_hop_.Claim();
-  if (record == nullptr) return;  // full: the next scan says it again
-  record->type = type;
-  record->leg = config_.leg;
-  record->size = 0;
-  record->a_law = config_.law == dsp::Law::kA;
-  record->ptime_ms = static_cast<uint16_t>(config_.samples / 8);
-  to_hop_.Publish();
+  unsaid_ = static_cast<uint8_t>(unsaid_ | 1u << static_cast<unsigned>(type));
+  Say();
 }
 
-// Its successor has left, or it waits already.
+// What the hop has to know before any further frame: a frame of another law, or of another source, than the masker
+// believes would pass unheard. False when the ring is full: the next frame or scan says it, no frame goes before it.
+bool SecurePath::Say() {
+  for (const ToHop::Type type : {ToHop::Type::kChangeCodec, ToHop::Type::kReopen, ToHop::Type::kStalled}) {
+    const unsigned bit = 1u << static_cast<unsigned>(type);
+    if ((unsaid_ & bit) == 0) continue;
+    ToHop* record = to_hop_.Claim();
+    if (record == nullptr) return false;
+    record->type = type;
+    record->leg = config_.leg;
+    record->sequence = opening_;
+    record->size = 0;
+    record->a_law = config_.law == dsp::Law::kA;
+    record->ptime_ms = static_cast<uint16_t>(config_.samples / 8);
+    to_hop_.Publish();
+    unsaid_ = static_cast<uint8_t>(unsaid_ & ~bit);
+  }
+  return true;
+}
+
+// Sound in the law that the masker expects.
+bool SecurePath::Carries(PayloadKind kind) const {
+  return kind == (config_.law == dsp::Law::kMu ? PayloadKind::kPcmu : PayloadKind::kPcma);
+}
+
+// Its successor has left, or is with the masker, which would answer it no more: waiting for that answer would end as
+// a stall. Or it is a repeat.
 bool SecurePath::Late(const Way& way, uint16_t sequence) const {
   const rtp::HeaderRewriter& rewriter = way.direction.rewriter;
   if (rewriter.started() && !rtp::SequenceNewer(sequence, rewriter.newest_ingress())) return true;
   for (size_t i = 0; i < size_; ++i) {
-    if (At(i).sequence == sequence && !At(i).made) return true;
+    if (!At(i).made && !rtp::SequenceNewer(sequence, At(i).sequence)) return true;
   }
   return false;
 }
@@ -307,9 +328,10 @@ void SecurePath::OnNewSource(const Way& way) {
 }
 
 // Frames behind OpenLeg are answered: those that wait go on waiting.
-void SecurePath::OnOpened() {
+void SecurePath::OnOpened(uint32_t opening) {
   while (size_ != 0 && At(0).left) PopOldest();
   opened_ = true;
+  opening_ = opening;
   quiet_ = quiet_since_stop_ = false;
 }
 
@@ -322,6 +344,7 @@ void SecurePath::OnLost(const Way& way) {
 }
 
 void SecurePath::Scan(const Way& way) {
+  Say();
   if (opened_) {
     const Frame* oldest = Oldest();
     if (oldest == nullptr || way.now - oldest->arrived <= config_.limits.stall_ns) return;

@@ -65,7 +65,7 @@ class SecurePath {
   void OnNewSource(const Way& way);
   void OnMasked(const Way& way, const FromHop& answer);
   void OnDue(const Way& way, const Due& due);
-  void OnOpened();
+  void OnOpened(uint32_t opening);
   void OnLost(const Way& way);
   void OnKeyStarted() { quiet_ = false; }
   void OnQuiet() { quiet_ = true; quiet_since_stop_ = true; }
@@ -110,6 +110,7 @@ class SecurePath {
   Result TakeAudio(const Way& way, const Frame& frame, PayloadKind kind, std::span<const uint8_t> payload);
   Result Submit(const Way& way, Frame frame, uint32_t event_clock_rate, std::span<const uint8_t> payload);
   bool SendFrame(const Frame& frame, uint32_t event_clock_rate, bool redundant, std::span<const uint8_t> payload);
+  bool Carries(PayloadKind kind) const;
   bool Late(const Way& way, uint16_t sequence) const;
   bool OvertakenByTone(const Frame& frame, PayloadKind kind) const;
   void NoteAnswer(const Way& way, const FromHop& answer);
@@ -125,6 +126,7 @@ class SecurePath {
   const Frame& At(size_t index) const { return frames_[(first_ + index) % kFrames]; }
   void PopOldest();
   void Signal(ToHop::Type type);
+  bool Say();
 
   Config config_;
   SpscRing<ToHop>& to_hop_;
@@ -132,6 +134,8 @@ class SecurePath {
   size_t first_ = 0, size_ = 0;
   uint32_t order_ = 0;
   bool opened_ = false;
+  uint32_t opening_ = 0;  // which of the hop's openings that was
+  uint8_t unsaid_ = 0;    // signals that found the ring full, by type
   int64_t waiting_since_ = 0;  // since when it wants to be opened
   bool stop_asked_ = false;
   bool quiet_ = false;

@@ -93,6 +93,38 @@ TEST_CASE("An event under way is told with the sound; the agent's sound, another
   }
 }
 
+TEST_CASE("An event is told for a second behind its end; a key of a menu, long ago, is neither told nor kept") {
+  MediaRig rig;
+  rig.FromCaller({.sequence = 1, .payload_type = 101, .payload = {5, 0x8a, 1, 64}, .timestamp = 160});
+  const uint16_t packets = GENERATE(uint16_t{50}, uint16_t{60});
+  for (uint16_t n = 4; n < 4 + packets; ++n) rig.FromCaller({.sequence = n});
+  rig.Secure();
+  const auto before = Before(rig);
+  REQUIRE(before.size() == (packets == 50 ? 2 : 1));
+  CHECK(before.back().kind == FrameKind::kAudio);
+}
+
+TEST_CASE("The masker that takes a leg over is told what sounded before it came") {
+  MediaRig rig;
+  rig.Secure();
+  rig.FromCaller({.sequence = 1, .payload = std::vector<uint8_t>(160, 0x31)});
+  rig.Taken();
+  SECTION("its stream broke") {
+    rig.Tell(FromHop::Type::kLost);
+    const auto before = Before(rig);
+    REQUIRE(before.size() == 1);
+    CHECK(before[0].payload[0] == 0x31);
+  }
+  SECTION("it does not answer") {
+    rig.Tick(110 * testing::kMs);
+    const auto taken = rig.Taken();
+    REQUIRE(taken.size() == 2);
+    CHECK(taken[0].type == ToHop::Type::kStalled);  // the move first, then what the next one has to know
+    CHECK(taken[1].before_start);
+    CHECK(taken[1].payload[0] == 0x31);
+  }
+}
+
 TEST_CASE("The next capture's leg is told what sounded under the last one") {
   MediaRig rig;
   rig.Secure();

@@ -1,18 +1,14 @@
 // A flat tone whose caller falls silent is finished on a timer.
 #include <algorithm>
 
-#include "libs/rtp/rtcp.h"
 #include "libs/testing/catch.h"
 #include "services/media-relay/media/media_rig.h"
 
 namespace flattone::relay {
 namespace {
 
-using testing::At;
+using testing::kMs;
 using testing::MediaRig;
-using testing::Sent;
-
-constexpr int64_t kMs = 1'000'000;
 
 // Three packets of the caller's, masked; the third's answer owes `left` samples of flat tone.
 void SpeakThenOwe(MediaRig& rig, uint32_t left) {
@@ -32,6 +28,17 @@ std::vector<ToHop> Asked(MediaRig& rig) {
   }
   return frames;
 }
+// The caller is silent for 40 ms: one packet is asked for.
+ToHop AskedAfterSilence(MediaRig& rig) {
+  rig.Tick(20 * kMs);
+  rig.Tick(20 * kMs);
+  const auto asked = Asked(rig);
+  REQUIRE(asked.size() == 1);
+  return asked[0];
+}
+void AnswerTone(MediaRig& rig, const ToHop& asked, uint32_t left = 0) {
+  rig.Masked(asked.sequence, 0x22, 160, asked.timestamp, true, left);
+}
 
 TEST_CASE("Silence in mid-tone: after 40 ms the path asks packet by packet until the tone is whole, and no further") {
   MediaRig rig;
@@ -48,7 +55,7 @@ TEST_CASE("Silence in mid-tone: after 40 ms the path asks packet by packet until
     CHECK(asked[0].sequence > 0xffff);
     CHECK(asked[0].timestamp == 640 + i * 160);
     left -= 160;
-    rig.Masked(asked[0].sequence, 0x22, 160, asked[0].timestamp, true, left);
+    AnswerTone(rig, asked[0], left);
   }
   const auto out = rig.Out();
   REQUIRE(out.size() == 3);
@@ -68,11 +75,8 @@ TEST_CASE("Silence in mid-tone: after 40 ms the path asks packet by packet until
 TEST_CASE("The caller who comes back goes on behind the tone's packets, without a gap; RTCP tells the same") {
   MediaRig rig;
   SpeakThenOwe(rig, 160);
-  rig.Tick(20 * kMs);
-  rig.Tick(20 * kMs);
-  const auto asked = Asked(rig);
-  REQUIRE(asked.size() == 1);
-  rig.Masked(asked[0].sequence, 0x22, 160, asked[0].timestamp);
+  const ToHop asked = AskedAfterSilence(rig);
+  AnswerTone(rig, asked);
   CHECK(rig.Out().at(0).Rtp().sequence() == 4);
   rig.now += 300 * kMs;
   rig.FromCaller({.sequence = 4, .marker = true, .timestamp = 4000});
@@ -82,24 +86,16 @@ TEST_CASE("The caller who comes back goes on behind the tone's packets, without 
   CHECK(out[0].Rtp().sequence() == 5);
   CHECK(out[0].Rtp().timestamp() == 4000);
   CHECK(out[0].Rtp().marker());
-  std::vector<uint8_t> report(28);
-  rtp::WriteSenderReport({.ssrc = 0xcafe, .ntp = 1, .rtp_timestamp = 2, .packet_count = 4, .octet_count = 640}, {}, report);
-  rig.Push(MediaRig::kCallerRtcp, At("192.0.2.10", 4001), report);
-  REQUIRE(rig.sent.size() == 1);
-  const auto compound = rtp::RtcpCompound::Parse(rig.sent[0].bytes);
-  const auto told = rtp::SenderReport::Of(*compound->begin());
-  CHECK(told->packet_count() == 5);
-  CHECK(told->octet_count() == 800);
+  const MediaRig::Reported told = rig.ReportFromCaller({.packets = 4, .octets = 640});
+  CHECK(told.packets == 5);
+  CHECK(told.octets == 800);
 }
 
 TEST_CASE("Packets that were only late are dropped and heard; what is newer goes on without a gap") {
   MediaRig rig;
   SpeakThenOwe(rig, 160);
-  rig.Tick(20 * kMs);
-  rig.Tick(20 * kMs);
-  const auto asked = Asked(rig);
-  REQUIRE(asked.size() == 1);
-  rig.Masked(asked[0].sequence, 0x22, 160, asked[0].timestamp);
+  const ToHop asked = AskedAfterSilence(rig);
+  AnswerTone(rig, asked);
   rig.Out();
   rig.FromCaller({.sequence = 4});  // the tone has left in its time
   const auto heard = Asked(rig);
@@ -117,13 +113,10 @@ TEST_CASE("Packets that were only late are dropped and heard; what is newer goes
 TEST_CASE("A caller who comes back while the tone's packet is asked for takes its place") {
   MediaRig rig;
   SpeakThenOwe(rig, 160);
-  rig.Tick(20 * kMs);
-  rig.Tick(20 * kMs);
-  const auto asked = Asked(rig);
-  REQUIRE(asked.size() == 1);
+  const ToHop asked = AskedAfterSilence(rig);
   rig.FromCaller({.sequence = 4, .timestamp = 4000});
   rig.Masked(4, 0x11, 160, 4000);
-  rig.Masked(asked[0].sequence, 0x22, 160, asked[0].timestamp);
+  AnswerTone(rig, asked);
   const auto out = rig.Out();
   REQUIRE(out.size() == 1);
   CHECK(out[0].Rtp().sequence() == 4);

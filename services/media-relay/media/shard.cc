@@ -25,6 +25,16 @@ class WipeOnReturn {
   std::span<uint8_t> bytes_;
   const bool wipe_;
 };
+
+// The codec in use, also while masked: the next capture asks for it.
+void NoteAudio(Direction& direction, PayloadKind kind, const rtp::PacketView& packet) {
+  if (!IsAudio(kind)) return;
+  direction.audio_kind = kind;
+  direction.audio_payload_type = packet.payload_type();
+  if (IsG711(kind) && !packet.payload().empty() && packet.payload().size() <= kMaxFramePayload) {
+    direction.audio_samples = static_cast<uint16_t>(packet.payload().size());
+  }
+}
 }  // namespace
 
 Shard::Shard(const ShardOptions& options, MediaMeters& meters, NoticeSink notices)
@@ -156,24 +166,21 @@ void Shard::OnRtp(int64_t now, PortId port, MediaCall& call, const Endpoint& sou
   ++direction.counts.packets_received;
   direction.counts.octets_received += packet->payload().size();
   meters_.packets_received.Add();
-  if (!direction.has_ssrc || direction.ssrc != packet->ssrc()) TakeSource(now, slot, call, sender, *packet, out);
+  const bool new_source = !direction.has_ssrc || direction.ssrc != packet->ssrc();
+  // A type that nobody negotiated does not bring a new source: RTCP astray on the RTP port would look like one.
+  if (new_source && direction.has_ssrc && kind == PayloadKind::kUnknown) return PassStray(WayFrom(now, slot, call, sender, out), call, sender, bytes);
+  if (new_source) TakeSource(now, slot, call, sender, *packet, out);
   const uint32_t clock_rate = payloads.ClockRate(packet->payload_type());
   direction.reception.Packet(now, packet->sequence(), packet->timestamp(), clock_rate == 0 ? 8000 : clock_rate);
 
   const Way way = WayFrom(now, slot, call, sender, out);
+  NoteAudio(direction, kind, *packet);
   if (sender == Side::kCaller) call.recent.Keep(kind, packet->timestamp(), clock_rate, packet->payload());
   if (sender == Side::kCaller && call.secure) {
     TakeResult(slot, call, call.secure->OnRtp(way, *packet, payloads), way);
     return;
   }
   if (kind == PayloadKind::kEvent) ++direction.counts.events_received;
-  if (IsAudio(kind)) {
-    direction.audio_kind = kind;
-    direction.audio_payload_type = packet->payload_type();
-    if (IsG711(kind) && !packet->payload().empty() && packet->payload().size() <= kMaxFramePayload) {
-      direction.audio_samples = static_cast<uint16_t>(packet->payload().size());
-    }
-  }
   Forward(way, packet->sequence(), bytes);
 }
 
@@ -191,14 +198,30 @@ void Shard::TakeSource(int64_t now, uint32_t slot, MediaCall& call, Side sender,
   if (changed && sender == Side::kCaller && call.secure) call.secure->OnNewSource(WayFrom(now, slot, call, sender, out));
 }
 
+// In plain it passes as it is, and takes no part in the stream's numbers.
+void Shard::PassStray(const Way& way, const MediaCall& call, Side sender, std::span<uint8_t> bytes) {
+  if (sender == Side::kCaller && call.secure) {
+    ++way.direction.counts.dropped_payload_type;
+    meters_.dropped_payload_type.Add();
+    return;
+  }
+  Send(way, bytes);
+}
+
 void Shard::Forward(const Way& way, uint16_t sequence, std::span<uint8_t> bytes) {
+  if (!way.to.Unspecified()) {
+    const uint16_t egress = way.direction.rewriter.Forward(sequence);
+    if (egress != sequence) rtp::SetSequence(bytes, egress);
+  }
+  Send(way, bytes);
+}
+
+void Shard::Send(const Way& way, std::span<const uint8_t> bytes) {
   if (way.to.Unspecified()) {
     ++way.direction.counts.dropped_no_address;
     meters_.dropped_no_address.Add();
     return;
   }
-  const uint16_t egress = way.direction.rewriter.Forward(sequence);
-  if (egress != sequence) rtp::SetSequence(bytes, egress);
   way.out.Add(way.port, way.to, bytes);
   ++way.direction.counts.packets_sent;
   meters_.packets_sent.Add();
@@ -260,9 +283,10 @@ void Shard::OnAnswer(int64_t now, FromHop& record, Outbox& out) {
   const Way way = WayFrom(now, slot, call, Side::kCaller, out);
   switch (record.type) {
     case FromHop::Type::kMasked: path.OnMasked(way, record); break;
-    case FromHop::Type::kOpened: path.OnOpened(); break;
+    case FromHop::Type::kOpened: path.OnOpened(record.sequence); break;
     case FromHop::Type::kLost:
       path.OnLost(way);
+      path.Tell(call.recent);
       ++call.masker_changes;
       break;
     case FromHop::Type::kKeyStarted:
@@ -314,7 +338,10 @@ void Shard::ScanSecure(int64_t now, Outbox& out) {
     const bool was_open = call.secure->opened();
     const Way way = WayFrom(now, slot, call, Side::kCaller, out);
     call.secure->Scan(way);
-    if (was_open && !call.secure->opened()) notices_({Notice::Kind::kMaskerLost, slot, leg});
+    if (was_open && !call.secure->opened()) {
+      call.secure->Tell(call.recent);
+      notices_({Notice::Kind::kMaskerLost, slot, leg});
+    }
     while (const auto due = call.secure->FinishTone(way)) TakeResult(slot, call, {.due = due}, way);
   }
 }

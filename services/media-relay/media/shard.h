@@ -80,7 +80,9 @@ class Shard {
   Way WayFrom(int64_t now, uint32_t slot, MediaCall& call, Side sender, Outbox& out);
   void OnRtp(int64_t now, PortId port, MediaCall& call, const Endpoint& source, std::span<uint8_t> bytes, Outbox& out);
   void OnRtcp(int64_t now, PortId port, MediaCall& call, const Endpoint& source, std::span<const uint8_t> bytes, Outbox& out);
+  void PassStray(const Way& way, const MediaCall& call, Side sender, std::span<uint8_t> bytes);
   void Forward(const Way& way, uint16_t sequence, std::span<uint8_t> bytes);
+  void Send(const Way& way, std::span<const uint8_t> bytes);
   void TakeSource(int64_t now, uint32_t slot, MediaCall& call, Side sender, const rtp::PacketView& packet, Outbox& out);
   void TakeResult(uint32_t slot, MediaCall& call, const SecurePath::Result& result, const Way& way);
   void OpenIfQuiet(uint32_t slot, MediaCall& call, const Way& way);
