@@ -62,14 +62,10 @@ absl::Status CallTable::NotFound() {
 
 absl::StatusOr<CallTable::Described> CallTable::Read(const SdpRequest& request) {
   auto description = sdp::Description::Parse(request.sdp);
-  absl::Status why = description.status();
-  if (description.ok()) {
-    auto config = MakeLeg(description->audio(), request.learning);
-    if (config.ok()) return Described{*std::move(description), *std::move(config)};
-    why = config.status();
-  }
+  auto config = description.ok() ? MakeLeg(description->audio(), request.learning) : description.status();
+  if (config.ok()) return Described{*std::move(description), *std::move(config)};
   meters_.malformed_sdp.Add();
-  return why;
+  return config.status();
 }
 
 CallTable::Call* CallTable::FindByReference(const std::string& tenant, const std::string& reference) {
