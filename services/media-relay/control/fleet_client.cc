@@ -31,17 +31,24 @@ FleetClient::FleetClient(const FleetOptions& options, std::shared_ptr<grpc::Chan
 FleetClient::~FleetClient() { Stop(absl::ZeroDuration()); }
 
 void FleetClient::Start() {
-  thread_ = std::thread([this] { Loop(); });
+  thread_ = std::thread([this] {
+    Loop();
+    const std::lock_guard lock(mutex_);
+    thread_ended_ = true;
+    ended_.notify_all();
+  });
 }
 
 void FleetClient::Stop(absl::Duration limit) {
   if (!thread_.joinable()) return;
   {
-    const std::lock_guard lock(mutex_);
+    std::unique_lock lock(mutex_);
     stopping_ = true;
     stop_by_ = clock_.Now() + limit;
+    changed_.notify_one();
+    ended_.wait_for(lock, absl::ToChronoNanoseconds(limit), [this] { return thread_ended_; });
+    if (under_way_ != nullptr) under_way_->TryCancel();
   }
-  changed_.notify_one();
   thread_.join();
 }
 
@@ -77,7 +84,8 @@ void FleetClient::Loop() {
     if (stopping_ && (reports_.empty() || clock_.Now() >= stop_by_)) return;
     if (!reports_due && !renewal_due) {
       const int64_t until = reports_.empty() ? next_renewal_ : std::min(next_renewal_, next_reports);
-      changed_.wait_for(lock, std::chrono::nanoseconds(std::clamp<int64_t>(until - now, 1'000'000, kRetry)));
+      const int64_t left = stopping_ ? absl::ToInt64Nanoseconds(stop_by_ - clock_.Now()) : kRetry;
+      changed_.wait_for(lock, std::chrono::nanoseconds(std::clamp<int64_t>(std::min(until - now, left), 1'000'000, kRetry)));
       continue;
     }
     poked_ = false;
@@ -86,6 +94,20 @@ void FleetClient::Loop() {
     if (reports_due && !SendReports()) next_reports = clock_.MonotonicNanos() + kRetry;
     lock.lock();
   }
+}
+
+grpc::Status FleetClient::Ask(absl::Duration timeout, const std::function<grpc::Status(grpc::ClientContext&)>& rpc) {
+  grpc::ClientContext context;
+  {
+    const std::lock_guard lock(mutex_);
+    if (stopping_) timeout = std::clamp(stop_by_ - clock_.Now(), absl::Milliseconds(1), timeout);
+    under_way_ = &context;
+  }
+  rpc::Prepare(context, {.trace = obs::TraceContext::New(random_), .timeout = timeout});
+  const grpc::Status status = rpc(context);
+  const std::lock_guard lock(mutex_);
+  under_way_ = nullptr;
+  return status;
 }
 
 bool FleetClient::Renew() {
@@ -97,8 +119,7 @@ bool FleetClient::Renew() {
     to.set_ports_free(load.ports_free);
     to.set_captures(load.captures);
   };
-  grpc::ClientContext context;
-  rpc::Prepare(context, {.trace = obs::TraceContext::New(random_), .timeout = absl::Seconds(2)});
+  constexpr absl::Duration kLimit = absl::Seconds(2);
   session::RelayLease lease;
   grpc::Status status;
   if (registered_) {
@@ -107,7 +128,7 @@ bool FleetClient::Renew() {
     request.set_state(state);
     fill(*request.mutable_load());
     request.set_edges_revision(edges_.revision());
-    status = stub_->RenewRelayLease(&context, request, &lease);
+    status = Ask(kLimit, [&](grpc::ClientContext& context) { return stub_->RenewRelayLease(&context, request, &lease); });
     if (status.error_code() == grpc::StatusCode::NOT_FOUND) registered_ = false;
   } else {
     session::RegisterRelayRequest request;
@@ -117,7 +138,7 @@ bool FleetClient::Renew() {
     request.set_state(state);
     request.set_instance_id(instance_id_);
     fill(*request.mutable_load());
-    status = stub_->RegisterRelay(&context, request, &lease);
+    status = Ask(kLimit, [&](grpc::ClientContext& context) { return stub_->RegisterRelay(&context, request, &lease); });
   }
   if (!status.ok()) {
     meters_.renewal_failures.Add();
@@ -157,10 +178,9 @@ bool FleetClient::SendReports() {
     }
   }
   if (request.reports_size() == 0) return true;
-  grpc::ClientContext context;
-  rpc::Prepare(context, {.trace = obs::TraceContext::New(random_), .timeout = absl::Seconds(5)});
   session::ReportCallsResponse response;
-  const grpc::Status status = stub_->ReportCalls(&context, request, &response);
+  const grpc::Status status =
+      Ask(absl::Seconds(5), [&](grpc::ClientContext& context) { return stub_->ReportCalls(&context, request, &response); });
   if (!status.ok()) {
     meters_.report_failures.Add();
     return false;

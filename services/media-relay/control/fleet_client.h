@@ -44,7 +44,7 @@ class FleetClient {
   ~FleetClient();
 
   void Start();
-  // Sends what is waiting, for at most this long, and ends the thread.
+  // Sends what is waiting, for at most this long, and ends the thread; a call that is still under way then is cancelled.
   void Stop(absl::Duration limit);
   void Report(const CallEvent& event);
   // Renews at once: the state has changed.
@@ -55,6 +55,8 @@ class FleetClient {
   bool Renew();
   void TakeLease(const flattone::session::v1::RelayLease& lease);
   bool SendReports();
+  // One RPC, which Stop() can cut short.
+  grpc::Status Ask(absl::Duration timeout, const std::function<grpc::Status(grpc::ClientContext&)>& rpc);
 
   const FleetOptions options_;
   const std::string instance_id_;  // tells a restarted relay from one that registers again
@@ -67,10 +69,12 @@ class FleetClient {
   obs::Logger& log_;
 
   std::mutex mutex_;
-  std::condition_variable changed_;
+  std::condition_variable changed_, ended_;
   std::deque<flattone::session::v1::CallReport> reports_;
   bool poked_ = false;
   bool stopping_ = false;
+  bool thread_ended_ = false;
+  grpc::ClientContext* under_way_ = nullptr;
   absl::Time stop_by_ = absl::InfiniteFuture();
   bool registered_ = false;
   int64_t next_renewal_ = 0;
