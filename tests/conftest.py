@@ -12,20 +12,12 @@ for folder in ("tools/lib", "tools/demo.d", "tests/support"):
 # pytest's own clean-up must not be stopped by a fleet that hangs.
 os.environ.setdefault("FLATTONE_READY_SECONDS", "90")
 
-from world import POSTGRESQL, World  # noqa: E402
+from world import DATABASES, World  # noqa: E402
 
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "postgresql: needs PostgreSQL 15's server binaries")
     config.addinivalue_line("markers", "slow: takes longer than ten seconds by itself")
-
-
-DATABASES = [
-    pytest.param("sqlite", id="sqlite"),
-    pytest.param("postgresql", id="postgresql", marks=[
-        pytest.mark.postgresql,
-        pytest.mark.skipif(not POSTGRESQL.exists(), reason="PostgreSQL 15 is not installed; tools/setup installs it")]),
-]
 
 
 @pytest.fixture(scope="session", params=DATABASES)

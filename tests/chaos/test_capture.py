@@ -7,10 +7,9 @@ import time
 
 import pytest
 
-from conftest import DATABASES
 from ears import Recordings
 from fleet import ADAPTER, MASKER, ORCHESTRATOR, RELAY, VAULT
-from world import Problem, World, eventually
+from world import DATABASES, Problem, World, eventually
 
 QUIET = 4.5  # longer than the three quiet seconds after which a call may be plain again
 

@@ -10,9 +10,8 @@ import time
 
 import pytest
 
-from conftest import DATABASES
 from money import ADAPTER, ORCHESTRATOR, MoneyWorld, still
-from world import eventually
+from world import DATABASES, eventually
 
 FAULTS = ["drop", "drop_after", "reset", "reset_after", "error", "error_after", "stored_500", "garbage", "forget_key"]
 NOT_CHARGED = {"drop", "reset", "error"}

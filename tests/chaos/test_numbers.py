@@ -8,10 +8,9 @@ import time
 import pytest
 import requests
 
-from conftest import DATABASES
 from fleet import ORCHESTRATOR
 from rest import Problem
-from world import World, eventually
+from world import DATABASES, World, eventually
 
 GATE = "event_numbered"
 

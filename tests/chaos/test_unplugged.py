@@ -7,11 +7,10 @@ import time
 import pytest
 import requests
 
-from conftest import DATABASES
 from fleet import ADAPTER, ORCHESTRATOR, VAULT
 from money import MoneyWorld
 from rest import Problem
-from world import eventually
+from world import DATABASES, eventually
 
 
 @pytest.fixture(scope="module")

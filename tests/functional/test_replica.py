@@ -10,9 +10,8 @@ import time
 import pytest
 import requests
 
-from conftest import DATABASES
 from fleet import ORCHESTRATOR, FleetError, Process
-from world import Problem, World, eventually
+from world import DATABASES, Problem, World, eventually
 
 
 @pytest.fixture(scope="module", params=DATABASES)

@@ -16,6 +16,7 @@ import subprocess
 import time
 import urllib.request
 
+import pytest
 import requests
 
 from caller import Call as PlainCall
@@ -25,6 +26,14 @@ from rest import Api, Events, Problem
 from webhooks import Receiver
 
 POSTGRESQL = pathlib.Path("/usr/lib/postgresql/15/bin/postgres")
+
+# The parameter of a fixture that gives a fleet on each database.
+DATABASES = [
+    pytest.param("sqlite", id="sqlite"),
+    pytest.param("postgresql", id="postgresql", marks=[
+        pytest.mark.postgresql,
+        pytest.mark.skipif(not POSTGRESQL.exists(), reason="PostgreSQL 15 is not installed; tools/setup installs it")]),
+]
 _numbers = itertools.count(1)
 
 
