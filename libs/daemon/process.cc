@@ -50,6 +50,16 @@ void RetireExposer(std::unique_ptr<obs::Exposer> exposer) {
   if (exposer) retired->push_back(std::move(exposer));
 }
 
+std::unique_ptr<obs::GaugeFunction> CertificateEnd(obs::Registry& registry, const std::string& path, const obs::Labels& labels) {
+  return std::make_unique<obs::GaugeFunction>(
+      registry, "flattone_tls_certificate_end_seconds", "Unix time at which a certificate of this process ends; 0: cannot be read",
+      [path] {
+        const auto end = rpc::ExpiryOf(path);
+        return end.ok() ? static_cast<double>(absl::ToUnixSeconds(*end)) : 0.0;
+      },
+      labels);
+}
+
 // Ends the process when a drain does not come to an end by itself.
 class Watchdog {
  public:
@@ -105,7 +115,7 @@ struct Process::Impl {
   obs::Registry registry;
   std::unique_ptr<obs::Logger> log;
   std::unique_ptr<SelfMetrics> self;
-  std::unique_ptr<obs::GaugeFunction> certificate_end;
+  std::unique_ptr<obs::GaugeFunction> certificate_end, public_certificate_end;
   std::unique_ptr<obs::Gauge> ready;
   std::unique_ptr<obs::Exposer> exposer;
   std::vector<NamedService> services, public_services;
@@ -119,7 +129,7 @@ void Process::Impl::DeclareFlags() {
   flags.Address("grpc-address", &grpc_address, "where other services reach this one (mutual TLS); port 0: any free port");
   if (spec.public_port >= 0) {
     flags.Address("public-grpc-address", &public_address, "where API clients reach this service by gRPC (server TLS, API key)");
-    flags.Text("public-tls-cert", &public_tls.certificate, "server certificate of the public listeners, PEM");
+    flags.Text("public-tls-cert", &public_tls.certificate, "server certificate of the public listeners, PEM; read again when it changes");
     flags.Text("public-tls-key", &public_tls.key, "its private key, PEM");
   }
   flags.Address("metrics-address", &metrics_address, "where Prometheus reads /metrics");
@@ -238,12 +248,10 @@ std::optional<int> Process::Start(int argc, const char* const* argv) {
   if (impl_->spec.realtime_priority != 0) impl_->GoBeforeOthers();
   RouteGrpcLog(impl_->log.get());
   impl_->self = std::make_unique<SelfMetrics>(impl_->registry, impl_->spec.name, FLATTONE_VERSION);
-  impl_->certificate_end = std::make_unique<obs::GaugeFunction>(
-      impl_->registry, "flattone_tls_certificate_end_seconds", "Unix time at which this process's certificate ends; 0: cannot be read",
-      [path = impl_->tls.certificate] {
-        const auto end = rpc::ExpiryOf(path);
-        return end.ok() ? static_cast<double>(absl::ToUnixSeconds(*end)) : 0.0;
-      });
+  impl_->certificate_end = CertificateEnd(impl_->registry, impl_->tls.certificate, {});
+  if (!impl_->public_tls.certificate.empty()) {
+    impl_->public_certificate_end = CertificateEnd(impl_->registry, impl_->public_tls.certificate, {{"listener", "public"}});
+  }
   impl_->ready = std::make_unique<obs::Gauge>(impl_->registry, "flattone_process_ready", "1 while this process takes new work");
   auto exposer = obs::Exposer::Start(impl_->metrics_address, impl_->registry);
   if (!exposer.ok()) return refuse(exposer.status());

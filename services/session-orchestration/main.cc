@@ -6,6 +6,7 @@
 #include <grpcpp/grpcpp.h>
 
 #include "libs/daemon/process.h"
+#include "libs/rpc/credentials.h"
 #include "libs/secret/arena.h"
 #include "libs/storage/canary.h"
 #include "libs/storage/database.h"
@@ -134,6 +135,7 @@ int Main(int argc, char** argv) {
                           if (!listener.ok()) return listener.status();
                           rest = std::move(*listener);
                           process.Announce("rest", rest->port());
+                          jobs->Every(absl::Seconds(rpc::kRefreshSeconds), "certificate", [&] { return rest->RefreshTls(); });
                         }
                         jobs->Every(absl::Seconds(1), "successor", [&] { return LookForSuccessor(process, domain, replaced); });
                         StartJobs(*jobs, config, worker, watcher, survey);

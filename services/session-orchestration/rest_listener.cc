@@ -1,8 +1,11 @@
 #include "services/session-orchestration/rest_listener.h"
 
+#include <sys/stat.h>
+
 #include <utility>
 
 #include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
 #include "libs/base/error.h"
 
 namespace flattone::session {
@@ -27,6 +30,16 @@ absl::StatusOr<http::ServerOptions> OptionsOf(const std::string& address, const 
   return options;
 }
 
+// Another text when either file was written or replaced.
+std::string StampOf(const rpc::TlsFiles& tls) {
+  std::string stamp;
+  for (const std::string& path : {tls.certificate, tls.key}) {
+    struct stat info {};
+    if (stat(path.c_str(), &info) == 0) absl::StrAppend(&stamp, info.st_ino, ":", info.st_mtim.tv_sec, ".", info.st_mtim.tv_nsec, ":", info.st_size, " ");
+  }
+  return stamp;
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<RestListener>> RestListener::Start(const std::string& address, const rpc::TlsFiles& tls,
@@ -34,7 +47,8 @@ absl::StatusOr<std::unique_ptr<RestListener>> RestListener::Start(const std::str
                                                                   obs::Registry& registry) {
   auto options = OptionsOf(address, tls);
   if (!options.ok()) return options.status();
-  std::unique_ptr<RestListener> listener(new RestListener());
+  std::unique_ptr<RestListener> listener(new RestListener(tls));
+  listener->stamp_ = StampOf(tls);
   auto door = rest::RestDoor::Make({}, rest::PublicServices(), &dispatcher, random, registry);
   if (!door.ok()) return door.status();
   listener->door_ = std::move(*door);
@@ -45,6 +59,14 @@ absl::StatusOr<std::unique_ptr<RestListener>> RestListener::Start(const std::str
   listener->server_ = std::move(*server);
   listener->Export(registry);
   return listener;
+}
+
+absl::Status RestListener::RefreshTls() {
+  const std::string stamp = StampOf(tls_);
+  if (stamp == stamp_) return absl::OkStatus();
+  if (absl::Status read = server_->ReloadTls(); !read.ok()) return read;
+  stamp_ = stamp;
+  return absl::OkStatus();
 }
 
 // What the server refuses by itself never reaches the door and its counters.

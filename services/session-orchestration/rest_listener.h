@@ -21,12 +21,17 @@ class RestListener {
   static absl::StatusOr<std::unique_ptr<RestListener>> Start(const std::string& address, const rpc::TlsFiles& tls,
                                                              RpcDispatcher& dispatcher, Random& random, obs::Registry& registry);
   int port() const { return server_->port(); }
+  // Reads certificate and key again when the files have changed, for new connections; what cannot be used changes nothing
+  // and is tried again. One thread at a time, every few seconds.
+  absl::Status RefreshTls();
   // Ends streams, waits for answers that are under way.
   void Drain(absl::Duration grace) { server_->Drain(grace); }
 
  private:
-  RestListener() = default;
+  explicit RestListener(const rpc::TlsFiles& tls) : tls_(tls) {}
   void Export(obs::Registry& registry);
+  const rpc::TlsFiles tls_;
+  std::string stamp_;  // of the files in use
   std::unique_ptr<rest::RestDoor> door_;
   std::unique_ptr<http::HttpServer> server_;  // gone before the door
   std::vector<std::unique_ptr<obs::GaugeFunction>> meters_;  // of the server's counters: gone before it

@@ -51,7 +51,6 @@ class Stream(threading.Thread):
         return self
 
 
-
 def other(world):
     """The API at the last replica: another one than world.api's where there are two."""
     return world.apis()[-1]
@@ -89,6 +88,11 @@ def test_a_stream_resumed_at_another_replica_misses_and_repeats_nothing(world):
     resumed = Stream(other(world), path, {"Last-Event-ID": last}).until("session.ended")
     assert [int(n) for n, _, _ in resumed.seen] == list(range(int(last) + 1, int(last) + 1 + len(resumed.seen)))
     assert "session.created" not in resumed.types()
+    # Who has read to the end and comes back, as every EventSource does, is told to stop.
+    eventually(lambda: resumed.over, what="the resumed stream ends by itself")
+    again = requests.get(other(world).base + path, verify=other(world).ca, timeout=10,
+                         headers={"Authorization": f"Bearer {other(world).key}", "Last-Event-ID": resumed.seen[-1][0]})
+    assert (again.status_code, again.content) == (204, b"")
     # The tenant's own stream counts by the tenant's numbers.
     at = int(resumed.seen[-1][2]["tenant_sequence"]) - 1
     tenant = Stream(other(world), "/v1/events:stream", {"Last-Event-ID": str(at)}).until("session.ended")

@@ -8,6 +8,8 @@
 #include <sstream>
 #include <vector>
 
+#include <google/protobuf/field_mask.pb.h>
+
 #include "absl/status/statusor.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
@@ -131,6 +133,14 @@ absl::Status SetField(Message& root, std::string_view path, std::string_view fla
     if (auto status = SetOne(*message, *field, flag, std::string(part.data(), part.size())); !status.ok()) return status;
   }
   return absl::OkStatus();
+}
+
+void NameInMask(Message& request, std::string_view path) {
+  const FieldDescriptor* field = request.GetDescriptor()->FindFieldByName("update_mask");
+  const size_t dot = path.find('.');
+  if (field == nullptr || dot == std::string_view::npos || path.substr(dot + 1) == "id") return;
+  auto& mask = static_cast<google::protobuf::FieldMask&>(*request.GetReflection()->MutableMessage(&request, field));
+  mask.add_paths(std::string(path.substr(dot + 1)));
 }
 
 absl::Status SetSecretEntry(Message& root, std::string_view path, std::string_view flag, const std::string& text) {

@@ -19,6 +19,10 @@ absl::Status SetField(google::protobuf::Message& message, std::string_view path,
 // argument. One trailing line end is dropped.
 absl::Status SetSecretEntry(google::protobuf::Message& message, std::string_view path, std::string_view flag, const std::string& text);
 
+// Names the field behind `path` ("tenant.name") in the request's update_mask; does nothing where the request has none, and
+// for the id of what is changed.
+void NameInMask(google::protobuf::Message& request, std::string_view path);
+
 // "MODE_TEST" → "test": the names that SetField takes and the tables show.
 std::string ShortEnumName(const google::protobuf::EnumValueDescriptor& value);
 

@@ -25,13 +25,13 @@ void AddSessionCommands(std::vector<Command>& all) {
                                   {"platform", "tenant.platform", "true: it creates tenants itself"},
                                   {"platform-id", "tenant.platform_id", "the platform it belongs to, ten_…"}};
   create.insert(create.end(), limits.begin(), limits.end());
-  std::vector<Argument> update = {{"tenant", "tenant.id", "tenant, ten_…", true}, {"name", "tenant.name", "1 to 100 characters", true},
+  std::vector<Argument> update = {{"tenant", "tenant.id", "tenant, ten_…", true}, {"name", "tenant.name", "1 to 100 characters"},
                                   {"suspended", "tenant.suspended", "true: its keys stop working"}};
   update.insert(update.end(), limits.begin(), limits.end());
   all.push_back({"tenant", "create", "Create a merchant or platform", Target::kSession, kAdmin + "CreateTenant", create, "", tenant});
   all.push_back({"tenant", "get", "Show one tenant", Target::kSession, kAdmin + "GetTenant", {kTenant}, "", tenant});
   all.push_back({"tenant", "list", "List tenants", Target::kSession, kAdmin + "ListTenants", Paged({}), "tenants", tenant});
-  all.push_back({"tenant", "update", "Replace name, limits, suspension", Target::kSession, kAdmin + "UpdateTenant", update, "", tenant});
+  all.push_back({"tenant", "update", "Change what is given: name, limits, suspension", Target::kSession, kAdmin + "UpdateTenant", update, "", tenant});
 
   const std::vector<std::string> key = {"id", "tenant_id", "mode", "roles", "description", "expires_at", "revoked"};
   all.push_back({"key", "create", "Create an API key; its secret is shown this once", Target::kSession, kAdmin + "CreateApiKey",

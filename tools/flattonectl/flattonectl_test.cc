@@ -83,6 +83,17 @@ TEST_CASE("Text becomes fields of every kind, and what does not fit is named") {
   CHECK(tenant.tenant().platform());
 }
 
+TEST_CASE("What is not given to an update is not in its mask; other requests have none") {
+  session::v1::UpdateTenantRequest update;
+  NameInMask(update, "tenant.id");
+  NameInMask(update, "tenant.suspended");
+  CHECK(update.update_mask().paths_size() == 1);
+  CHECK(update.update_mask().paths(0) == "suspended");
+  session::v1::CreateTenantRequest create;
+  NameInMask(create, "tenant.name");
+  CHECK(create.ByteSizeLong() == 0);
+}
+
 TEST_CASE("A credential comes from a file, and never from the argument itself") {
   rpc::TestPki directory;
   const std::string path = directory.directory() + "/secret";

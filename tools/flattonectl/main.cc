@@ -95,6 +95,8 @@ absl::StatusOr<std::unique_ptr<google::protobuf::Message>> Fill(const Entry& ent
       auto status = a.secret ? SetSecretEntry(**request, a.path, a.flag, value) : SetField(**request, a.path, a.flag, value);
       if (!status.ok()) return status;
     }
+    // What is not given stays as it is, where the request can say so.
+    if (!entry.values[i].empty()) NameInMask(**request, a.path);
   }
   return request;
 }

@@ -1,11 +1,39 @@
 #include "services/session-orchestration/event/event_hub.h"
 
+#include <algorithm>
 #include <chrono>
 #include <memory>
+#include <set>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 
 namespace flattone::session {
+namespace {
+
+using Newest = std::map<std::pair<std::string, int>, int64_t>;
+
+// Lists have one of two lengths, filled up with the last tenant, so that each statement is prepared once.
+constexpr size_t kFew = 16, kMany = 128;
+
+absl::Status ReadNewest(storage::Transaction& tx, const std::vector<std::string>& tenants, Newest& newest) {
+  for (size_t at = 0; at < tenants.size();) {
+    const size_t width = tenants.size() - at <= kFew ? kFew : kMany;
+    std::vector<storage::Value> values;
+    std::string places;
+    for (size_t i = 0; i < width; ++i) {
+      values.emplace_back(tenants[std::min(at + i, tenants.size() - 1)]);
+      absl::StrAppend(&places, i == 0 ? "$" : ", $", i + 1);
+    }
+    auto rows = tx.Query("SELECT tenant_id, mode, last_event FROM world WHERE tenant_id IN (" + places + ")", values);
+    if (!rows.ok()) return rows.status();
+    for (const storage::Row& row : *rows) newest[{row.Text("tenant_id"), static_cast<int>(row.Int("mode"))}] = row.Int("last_event");
+    at += width;
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
 
 EventHub::EventHub(storage::Database& database, const Clock& clock, Options options)
     : database_(database), clock_(clock), options_(options), thread_([this] { Run(); }) {}
@@ -83,14 +111,15 @@ void EventHub::Run() {
 }
 
 void EventHub::Ask() {
-  std::map<std::pair<std::string, int>, int64_t> newest;
+  std::set<std::string> waited_for;
+  {
+    std::lock_guard lock(mutex_);
+    for (const auto& entry : waiters_) waited_for.insert(entry.second.world.tenant_id);
+  }
+  const std::vector<std::string> tenants(waited_for.begin(), waited_for.end());
+  Newest newest;
   // A database that does not answer wakes nobody early; the streams themselves will tell their clients.
-  const absl::Status asked = database_.Read([&](storage::Transaction& tx) -> absl::Status {
-    auto rows = tx.Query("SELECT tenant_id, mode, last_event FROM world");
-    if (!rows.ok()) return rows.status();
-    for (const storage::Row& row : *rows) newest[{row.Text("tenant_id"), static_cast<int>(row.Int("mode"))}] = row.Int("last_event");
-    return absl::OkStatus();
-  });
+  const absl::Status asked = database_.Read([&](storage::Transaction& tx) { return ReadNewest(tx, tenants, newest); });
   std::lock_guard waking(waking_);
   std::vector<std::function<void()>> wakes;
   {

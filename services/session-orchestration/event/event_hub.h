@@ -1,6 +1,6 @@
 // Wakes whoever waits for a tenant's events, whichever replica wrote them.
 //
-// One thread asks the database for each tenant's newest number (one small query for all waiters) every
+// One thread asks the database for the newest numbers of the tenants that somebody waits for, every
 // `poll`; a commit of this process calls Poke and is seen at once. A waiter is woken once, and at the
 // latest after `recheck`, so that a revoked credential ends its stream.
 #pragma once
@@ -17,7 +17,7 @@
 #include "absl/time/time.h"
 #include "libs/base/clock.h"
 #include "libs/storage/database.h"
-#include "services/session-orchestration/webhook/webhook_api.h"
+#include "services/session-orchestration/store/world.h"
 
 namespace flattone::session {
 

@@ -1,4 +1,4 @@
-// One reader of events as they happen: of a session (until "session.ended") or of a tenant.
+// One reader of events as they happen: of a session (until it has ended and everything was told) or of a tenant.
 // It reads the database, so it shows what every replica did; it resumes after any number without loss.
 #pragma once
 

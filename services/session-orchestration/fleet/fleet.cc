@@ -133,10 +133,14 @@ absl::Status Fleet::ReportOne(const std::string& relay_id, const v1::CallReport&
                           " ON CONFLICT (tenant_id, call_reference) DO UPDATE SET call_id = excluded.call_id, relay_id = excluded.relay_id",
                           {report.tenant_id(), report.call_reference(), report.call_id(), relay_id, report.time_ms() * 1000}).status();
       case v1::CALL_REPORT_KIND_ENDED: {
-        // A report of an earlier call under the same reference says nothing about the one that runs now.
         auto gone = tx.Execute("DELETE FROM live_call WHERE tenant_id = $1 AND call_reference = $2 AND call_id = $3",
                                {report.tenant_id(), report.call_reference(), report.call_id()});
         if (!gone.ok()) return gone.status();
+        if (*gone == 0) {
+          // The late end of an earlier call under the same reference says nothing about the one that runs now.
+          auto now = tx.Query("SELECT call_id FROM live_call WHERE tenant_id = $1 AND call_reference = $2", {report.tenant_id(), report.call_reference()});
+          if (!now.ok() || !now->empty()) return now.status();
+        }
         return CallEnded(tx, report.tenant_id(), report.call_reference(), "hang_up");
       }
       case v1::CALL_REPORT_KIND_PROTECTION: return ProtectionChanged(tx, report);

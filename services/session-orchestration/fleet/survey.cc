@@ -1,6 +1,7 @@
 #include "services/session-orchestration/fleet/survey.h"
 
 #include <algorithm>
+#include <set>
 
 #include "flattone/session/v1/admin.pb.h"
 #include "services/session-orchestration/fleet/fleet.h"
@@ -22,8 +23,7 @@ Survey::RelayGauges::RelayGauges(obs::Registry& registry, const std::string& rel
     : calls(registry, "flattone_session_relay_calls", "Calls that a relay has told of, by relay", {{"relay", relay}}),
       capacity(registry, "flattone_session_relay_call_capacity", "Calls that a relay can hold, by relay", {{"relay", relay}}),
       captures(registry, "flattone_session_relay_captures", "Captures that a relay has told of, by relay", {{"relay", relay}}),
-      lease_age(registry, "flattone_session_relay_lease_age_seconds", "Since a relay last took or renewed its lease, by relay; -1: it has none",
-                {{"relay", relay}}) {}
+      lease_age(registry, "flattone_session_relay_lease_age_seconds", "Since a relay last took or renewed its lease, by relay", {{"relay", relay}}) {}
 
 Survey::Survey(const Domain& domain, obs::Registry& registry)
     : domain_(domain), registry_(registry),
@@ -49,6 +49,11 @@ absl::Status Survey::LookAtRelays(Transaction& tx) {
   auto rows = tx.Query("SELECT id, lease_until_us, body FROM relay WHERE lease_until_us <> $1 ORDER BY id LIMIT 1000", {kRestarted});
   if (!rows.ok()) return rows.status();
   const int64_t now = domain_.NowUs();
+  std::set<std::string> there;
+  for (const storage::Row& row : *rows) there.insert(row.Text("id"));
+  // Those that are gone make room first; one that has series of its own keeps them.
+  std::erase_if(relays_, [&](const auto& entry) { return entry.first != kOther && there.count(entry.first) == 0; });
+  size_t own = relays_.size() - relays_.count(kOther);
   std::map<std::string, Seen> seen;
   int ready = 0, draining = 0, lost = 0;
   for (const storage::Row& row : *rows) {
@@ -57,8 +62,9 @@ absl::Status Survey::LookAtRelays(Transaction& tx) {
     const int64_t until = row.Int("lease_until_us");
     (until <= now ? lost : relay.state() == v1::RELAY_STATE_DRAINING ? draining : ready) += 1;
     const std::string id = row.Text("id");
-    const bool own = relays_.count(id) != 0 || relays_.size() + (relays_.count(kOther) == 0 ? 1 : 0) + seen.size() < kRelaysShown;
-    Seen& entry = seen[own ? id : kOther];
+    const bool shown = relays_.count(id) != 0 || own + 1 < kRelaysShown;  // 1: the others' sum
+    if (shown && relays_.count(id) == 0) ++own;
+    Seen& entry = seen[shown ? id : kOther];
     entry.calls += relay.load().calls();
     entry.capacity += relay.load().call_capacity();
     entry.captures += relay.load().captures();
@@ -72,10 +78,9 @@ absl::Status Survey::LookAtRelays(Transaction& tx) {
 }
 
 void Survey::ShowRelays(const std::map<std::string, Seen>& seen) {
-  for (const auto& entry : seen) relays_.try_emplace(entry.first, registry_, entry.first);
-  for (auto& [id, gauges] : relays_) {
-    const auto found = seen.find(id);
-    const Seen now = found == seen.end() ? Seen() : found->second;
+  std::erase_if(relays_, [&](const auto& entry) { return seen.count(entry.first) == 0; });
+  for (const auto& [id, now] : seen) {
+    RelayGauges& gauges = relays_.try_emplace(id, registry_, id).first->second;
     gauges.calls.Set(now.calls);
     gauges.capacity.Set(now.capacity);
     gauges.captures.Set(now.captures);

@@ -12,6 +12,7 @@
 
 #include "absl/status/status.h"
 #include "libs/obs/metrics.h"
+#include "libs/obs/passing_gauge.h"
 #include "services/session-orchestration/session/context.h"
 
 namespace flattone::session {
@@ -25,13 +26,13 @@ class Survey {
   absl::Status Look();
 
  private:
-  // One relay's series, made when it is first seen and kept, at 0, when it is gone (its lease age: -1).
+  // One relay's series, from when it is first seen until it is gone.
   struct RelayGauges {
     RelayGauges(obs::Registry& registry, const std::string& relay);
-    obs::Gauge calls, capacity, captures, lease_age;
+    obs::PassingGauge calls, capacity, captures, lease_age;
   };
   struct Seen {
-    double calls = 0, capacity = 0, captures = 0, lease_age = -1;
+    double calls = 0, capacity = 0, captures = 0, lease_age = 0;
   };
   absl::Status LookAtRelays(storage::Transaction& tx);
   absl::Status LookAtBacklogs(storage::Transaction& tx);

@@ -4,7 +4,7 @@
 #include "libs/rpc/call.h"
 #include "libs/rpc/status.h"
 #include "services/session-orchestration/event/event_log.h"
-#include "services/session-orchestration/session/validate.h"
+#include "services/session-orchestration/store/page.h"
 
 namespace flattone::session {
 namespace {

@@ -13,7 +13,7 @@
 #include "services/session-orchestration/event/event_stream.h"
 #include "services/session-orchestration/grpc/method_rules.h"
 #include "services/session-orchestration/session/once.h"
-#include "services/session-orchestration/session/validate.h"
+#include "services/session-orchestration/store/page.h"
 
 namespace flattone::session {
 namespace {
@@ -125,13 +125,16 @@ absl::StatusOr<v1::ListEventsResponse> EventsAfter(const Domain& domain, const W
 }
 
 // What a database or a neighbour says of its own trouble (addresses, paths, statements) is for our log: whoever asked
-// hears that it failed, and what to do. What carries a detail was written for them.
+// hears that it failed, and what to do. What carries a detail was written for them; a refusal of a neighbour's that has none
+// is about this process, not about who asks.
 bool OfOurInside(const absl::Status& status) {
   if (status.ok() || DetailOf(status).has_value()) return false;
   switch (status.code()) {
     case absl::StatusCode::kUnavailable:
     case absl::StatusCode::kDeadlineExceeded:
     case absl::StatusCode::kAborted:
+    case absl::StatusCode::kPermissionDenied:
+    case absl::StatusCode::kUnauthenticated:
     case absl::StatusCode::kInternal:
     case absl::StatusCode::kUnknown:
     case absl::StatusCode::kDataLoss: return true;
@@ -150,7 +153,9 @@ absl::Status SessionDispatcher::ForCaller(const std::string& name, const CallCon
   if (!OfOurInside(status)) return status;
   parts_.log.Warn(obs::TraceContext::Parse(context.traceparent).value_or(obs::TraceContext()), "call failed inside",
                   {{"method", name}, {"why", status}});
-  return absl::Status(status.code(), "This could not be answered just now; try again with the same Idempotency-Key, or ask with the trace id.");
+  const bool of_us = status.code() == absl::StatusCode::kPermissionDenied || status.code() == absl::StatusCode::kUnauthenticated;
+  return absl::Status(of_us ? absl::StatusCode::kInternal : status.code(),
+                      "This could not be answered just now; try again with the same Idempotency-Key, or ask with the trace id.");
 }
 
 absl::StatusOr<Caller> SessionDispatcher::Admit(const std::string& name, const Message& request, const CallContext& context) {
@@ -267,14 +272,8 @@ absl::StatusOr<MessagePtr> SessionDispatcher::RunWebhook(const std::string& name
   const auto read = [&](auto method) { return ReadBoxed(domain, method); };
   const auto hide = [](v1::WebhookEndpoint& kept) { kept.clear_secret(); };
   if (name == "GetWebhookEndpoint") return read([&](Tx& tx) { return api.Get(tx, world, As<v1::GetWebhookEndpointRequest>(request)); });
-  if (name == "ListWebhookEndpoints") {
-    FT_TRY(CheckPageSize(As<v1::ListWebhookEndpointsRequest>(request).page_size()));
-    return read([&](Tx& tx) { return api.List(tx, world, As<v1::ListWebhookEndpointsRequest>(request)); });
-  }
-  if (name == "ListWebhookDeliveries") {
-    FT_TRY(CheckPageSize(As<v1::ListWebhookDeliveriesRequest>(request).page_size()));
-    return read([&](Tx& tx) { return api.ListDeliveries(tx, world, As<v1::ListWebhookDeliveriesRequest>(request)); });
-  }
+  if (name == "ListWebhookEndpoints") return read([&](Tx& tx) { return api.List(tx, world, As<v1::ListWebhookEndpointsRequest>(request)); });
+  if (name == "ListWebhookDeliveries") return read([&](Tx& tx) { return api.ListDeliveries(tx, world, As<v1::ListWebhookDeliveriesRequest>(request)); });
   if (name == "CreateWebhookEndpoint") {
     return Boxed(Once<v1::WebhookEndpoint>(domain, change, [&](Tx& tx) { return api.Create(tx, world, now, As<v1::CreateWebhookEndpointRequest>(request)); }, hide));
   }
@@ -349,13 +348,20 @@ absl::StatusOr<std::unique_ptr<RpcStream>> SessionDispatcher::NewStream(const st
     start.session_id = wanted.session_id();
     start.after = wanted.after();
     start.check = [this, name, context, wanted]() { return Admit(name, wanted, context).status(); };
-    FT_TRY(parts_.domain.db.Read([&](storage::Transaction& tx) { return LoadSession(tx, caller->world, wanted.session_id(), Lock::kNo).status(); }));
   } else if (name == "StreamEvents") {
     start.after = As<v1::StreamEventsRequest>(request).after();
   } else {
     return Unimplemented(name);
   }
   FT_TRY(ResumeAfter(last_event_id, start.after));
+  if (name == "StreamSessionEvents") {
+    FT_TRY(parts_.domain.db.Read([&](storage::Transaction& tx) -> absl::Status {
+      auto session = LoadSession(tx, caller->world, start.session_id, Lock::kNo);
+      if (!session.ok()) return session.status();
+      const bool all_told = session->state() == SessionState::kEnded && start.after >= session->last_event;
+      return all_told ? absl::OutOfRangeError("the session has ended and everything was told") : absl::OkStatus();
+    }));
+  }
   parts_.log.Info(obs::TraceContext::Parse(context.traceparent).value_or(obs::TraceContext()), "stream opened",
                   {{"method", name}, {"tenant", caller->world.tenant_id}, {"resource", start.session_id}});
   return std::unique_ptr<RpcStream>(new EventStream(parts_.domain, std::move(start)));

@@ -41,6 +41,7 @@ grpc::Status SessionGrpcService::Stream(grpc::ServerContext* context, const char
                        context);
   }
   auto stream = dispatcher_.OpenStream(std::string(kPrefix) + name, request, {}, PublicContextOf(*context, random_));
+  if (absl::IsOutOfRange(stream.status())) return grpc::Status::OK;
   if (!stream.ok()) return rpc::ToGrpc(stream.status(), context);
   while (!context->IsCancelled()) {
     if (ending_) return rpc::ToGrpc(absl::UnavailableError("this replica is shutting down; resume at another"), context);

@@ -10,9 +10,8 @@ namespace {
 using gateway::v1::Attempt;
 using storage::Transaction;
 
+constexpr int kVaultTries = 5;
 constexpr absl::Duration kAskAgain = absl::Seconds(60);  // a SENT operation whose report has not come
-
-bool Live(const OperationRow& operation) { return operation.state == "ASKED" || operation.state == "SENT"; }
 
 int64_t Backoff(int64_t tries) { return std::min<int64_t>(30'000'000, int64_t{500'000} << std::min<int64_t>(tries, 6)); }
 
@@ -99,22 +98,24 @@ absl::Status PaymentService::Drive(const std::string& tenant_id, const std::stri
     if (!loaded.ok()) return loaded.status();
     operation = *std::move(loaded);
     payment = *std::move(paid);
-    if (!Live(operation)) return absl::OkStatus();
+    if (!operation.live()) return absl::OkStatus();
     ++operation.tries;
     operation.next_try_us = domain_.NowUs() + absl::ToInt64Microseconds(wait) + Backoff(operation.tries);
     return SaveOperation(tx, operation);
   }));
-  if (!Live(operation)) return absl::OkStatus();
+  if (!operation.live()) return absl::OkStatus();
   if (operation.kind == gateway::v1::OPERATION_AUTHORISE && operation.token_id.empty()) {
     const absl::Status tokenised = Tokenise(payment, operation);
     if (!tokenised.ok()) return IsTransient(tokenised) ? TryAgainSoon(operation, tokenised) : Fail(operation, tokenised);
-    if (payment.body.purpose() == v1::PURPOSE_TOKENISE) return absl::OkStatus();
+    if (!operation.live()) return absl::OkStatus();  // done with the token, or given up meanwhile: nothing is sent
   }
   auto attempt = Send(payment, operation, wait);
   if (attempt.ok()) return Apply(*attempt, 0);
   const auto detail = DetailOf(attempt.status());
   const bool busy = detail.has_value() && detail->code == "attempt_live";
-  if (busy || IsTransient(attempt.status())) {
+  // Before the authorisation has reached the adapter there is nothing to void: told again until its outcome is known.
+  const bool early = operation.kind == gateway::v1::OPERATION_VOID && IsOpen(payment.state());
+  if (busy || early || IsTransient(attempt.status())) {
     return TryAgainSoon(operation, absl::UnavailableError("the adapter has not taken it yet; the worker tries again"));
   }
   const absl::Status failed = Fail(operation, attempt.status());
@@ -147,8 +148,9 @@ absl::Status PaymentService::Tokenise(const PaymentRow& payment, OperationRow& o
   request.set_purpose(keep ? vault::v1::TOKEN_PURPOSE_TOKENISE : vault::v1::TOKEN_PURPOSE_PAYMENT);
   auto token = domain_.vault.Tokenise(capture.vault_address, request, {operation.traceparent, absl::Seconds(5), true});
   if (!token.ok()) {
-    // The replica that held the card is gone for good: after some tries no longer a matter of patience.
-    const bool gone = token.status().code() == absl::StatusCode::kUnavailable && operation.tries >= 5;
+    // The replica that held the card is gone, or hangs: after some tries no longer a matter of patience.
+    const bool silent = token.status().code() == absl::StatusCode::kUnavailable || token.status().code() == absl::StatusCode::kDeadlineExceeded;
+    const bool gone = silent && operation.tries >= kVaultTries;
     return gone ? Refuse(absl::StatusCode::kNotFound, "capture_lost", "the vault lost the capture") : token.status();
   }
   const vault::v1::Token& card = token->token();
@@ -163,10 +165,12 @@ absl::Status PaymentService::Tokenise(const PaymentRow& payment, OperationRow& o
     if (!row.ok()) return row.status();
     auto current = LoadOperation(tx, operation.tenant_id, operation.id, Lock::kYes);
     if (!current.ok()) return current.status();
+    operation.state = current->state;
+    if (!current->live()) return absl::OkStatus();
     current->token_id = operation.token_id;
     current->vault_address = operation.vault_address;
     current->code_held = operation.code_held;
-    if (keep) current->state = "DONE";
+    if (keep) operation.state = current->state = "DONE";
     FT_TRY(SaveOperation(tx, *current));
     row->body.set_brand(card.brand());
     row->body.set_last_four(card.last_four());
@@ -241,22 +245,10 @@ absl::Status PaymentService::Fail(const OperationRow& operation, const absl::Sta
     payment = LoadPaymentOfTenant(tx, operation.tenant_id, operation.payment_id, Lock::kYes);
     auto current = LoadOperation(tx, operation.tenant_id, operation.id, Lock::kYes);
     if (!payment.ok() || !current.ok()) return payment.ok() ? current.status() : payment.status();
-    if (!Live(*current) || current->version > 0) return absl::OkStatus();  // the adapter has told something meanwhile
+    if (!current->live() || current->version > 0) return absl::OkStatus();  // the adapter has told something meanwhile
     current->state = "FAILED";
     FT_TRY(SaveOperation(tx, *current));
-    // Cancelled, but charged at once: what cannot be voided any more is given back.
-    const bool give_back = current->kind == gateway::v1::OPERATION_VOID && payment->body.void_if_approved() &&
-                           payment->state() == PaymentState::kCaptured && payment->body.refunded_minor() == 0;
-    if (give_back) {
-      OperationRow refund = *current;
-      refund.id = RandomId(domain_.random, "opr");
-      refund.kind = gateway::v1::OPERATION_REFUND;
-      refund.amount_minor = payment->body.captured_minor();
-      refund.state = "ASKED";
-      refund.tries = 0;
-      refund.next_try_us = refund.created_us = domain_.NowUs();
-      return InsertOperation(tx, refund);
-    }
+    if (current->kind == gateway::v1::OPERATION_VOID && payment->body.void_if_approved()) return GiveBack(tx, *current, *payment);
     if (current->kind != gateway::v1::OPERATION_AUTHORISE) return absl::OkStatus();
     if (session->capture_id == payment->capture_id) FT_TRY(CloseCapture(tx, domain_, *session, false));
     payment->body.set_instruction(common::v1::INSTRUCTION_TRY_LATER);
@@ -264,6 +256,23 @@ absl::Status PaymentService::Fail(const OperationRow& operation, const absl::Sta
     return Move(tx, *session, *payment, payment->body.void_if_approved() ? PaymentAction::kReportCancelled : PaymentAction::kReportFailed,
                 detail.has_value() && !detail->code.empty() ? detail->code : "refused before it was sent");
   });
+}
+
+// Cancelled, but charged at once: what cannot be voided any more is given back, less what somebody has given back already.
+absl::Status PaymentService::GiveBack(Transaction& tx, const OperationRow& voiding, const PaymentRow& payment) {
+  if (payment.state() != PaymentState::kCaptured && payment.state() != PaymentState::kRefunded) return absl::OkStatus();
+  auto reserved = ReservedRefunds(tx, payment);
+  if (!reserved.ok()) return reserved.status();
+  const int64_t left = payment.body.captured_minor() - payment.body.refunded_minor() - *reserved;
+  if (left < 1) return absl::OkStatus();
+  OperationRow refund = voiding;
+  refund.id = RandomId(domain_.random, "opr");
+  refund.kind = gateway::v1::OPERATION_REFUND;
+  refund.amount_minor = left;
+  refund.state = "ASKED";
+  refund.tries = 0;
+  refund.next_try_us = refund.created_us = domain_.NowUs();
+  return InsertOperation(tx, refund);
 }
 
 absl::Status PaymentService::Apply(const Attempt& attempt, int64_t position) {

@@ -18,7 +18,29 @@ constexpr absl::Duration kPayLease = absl::Seconds(90);
 constexpr absl::Duration kDriveHeadStart = absl::Seconds(10);  // the asking call drives first, then the worker
 constexpr int kMaxPaymentsOfSession = 50;
 
+// One capture or void at a time: both decide about the whole authorisation.
+absl::Status CheckNothingRuns(Transaction& tx, const PaymentRow& payment) {
+  auto operations = OperationsOf(tx, payment);
+  if (!operations.ok()) return operations.status();
+  for (const OperationRow& operation : *operations) {
+    if (operation.kind != gateway::v1::OPERATION_AUTHORISE && operation.live()) {
+      return Refuse(absl::StatusCode::kFailedPrecondition, "operation_running", "a capture or void of this payment is under way", "wait for its outcome");
+    }
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
+
+absl::StatusOr<int64_t> PaymentService::ReservedRefunds(Transaction& tx, const PaymentRow& payment) {
+  auto operations = OperationsOf(tx, payment);
+  if (!operations.ok()) return operations.status();
+  int64_t reserved = 0;
+  for (const OperationRow& operation : *operations) {
+    if (operation.live() && operation.kind == gateway::v1::OPERATION_REFUND) reserved += operation.amount_minor;
+  }
+  return reserved;
+}
 
 absl::StatusOr<v1::Payment> PaymentService::Pay(const Change& change, const v1::PayRequest& request) {
   const uint32_t wait_seconds = request.has_wait_seconds() ? request.wait_seconds() : 30;
@@ -195,13 +217,7 @@ absl::StatusOr<v1::Payment> PaymentService::Capture(const Change& change, const 
                                      {.code = "amount_out_of_range", .field = "amount_minor", .limit = absl::StrCat("an integer from 1 to ", all), .fix = {}},
                                      absl::StrCat("amount_minor is ", wanted, "; it must be an integer from 1 to ", all));
                     }
-                    auto operations = OperationsOf(tx, payment);
-                    if (!operations.ok()) return operations.status();
-                    for (const OperationRow& operation : *operations) {
-                      if (operation.kind != gateway::v1::OPERATION_AUTHORISE && (operation.state == "ASKED" || operation.state == "SENT")) {
-                        return Refuse(absl::StatusCode::kFailedPrecondition, "operation_running", "a capture or void of this payment is under way", "wait for its outcome");
-                      }
-                    }
+                    FT_TRY(CheckNothingRuns(tx, payment));
                     return wanted;
                   });
 }
@@ -209,13 +225,7 @@ absl::StatusOr<v1::Payment> PaymentService::Capture(const Change& change, const 
 absl::StatusOr<v1::Payment> PaymentService::Void(const Change& change, const v1::VoidPaymentRequest& request) {
   return AskLater(change, request.payment_id(), PaymentAction::kVoid, gateway::v1::OPERATION_VOID,
                   [&](Transaction& tx, SessionRow&, PaymentRow& payment) -> absl::StatusOr<int64_t> {
-                    auto operations = OperationsOf(tx, payment);
-                    if (!operations.ok()) return operations.status();
-                    for (const OperationRow& operation : *operations) {
-                      if (operation.kind != gateway::v1::OPERATION_AUTHORISE && (operation.state == "ASKED" || operation.state == "SENT")) {
-                        return Refuse(absl::StatusCode::kFailedPrecondition, "operation_running", "a capture or void of this payment is under way", "wait for its outcome");
-                      }
-                    }
+                    FT_TRY(CheckNothingRuns(tx, payment));
                     return payment.body.amount().amount_minor();
                   });
 }
@@ -223,16 +233,11 @@ absl::StatusOr<v1::Payment> PaymentService::Void(const Change& change, const v1:
 absl::StatusOr<v1::Payment> PaymentService::Refund(const Change& change, const v1::RefundPaymentRequest& request) {
   return AskLater(change, request.payment_id(), PaymentAction::kRefund, gateway::v1::OPERATION_REFUND,
                   [&](Transaction& tx, SessionRow&, PaymentRow& payment) -> absl::StatusOr<int64_t> {
-                    auto operations = OperationsOf(tx, payment);
-                    if (!operations.ok()) return operations.status();
-                    int64_t reserved = 0;
-                    for (const OperationRow& operation : *operations) {
-                      const bool live = operation.state == "ASKED" || operation.state == "SENT";
-                      if (live && operation.kind == gateway::v1::OPERATION_REFUND) reserved += operation.amount_minor;
-                    }
+                    auto reserved = ReservedRefunds(tx, payment);
+                    if (!reserved.ok()) return reserved.status();
                     const int64_t captured = payment.body.captured_minor(), refunded = payment.body.refunded_minor();
-                    const int64_t wanted = request.amount_minor() == 0 ? captured - refunded - reserved : request.amount_minor();
-                    FT_TRY(CheckRefund(captured, refunded, reserved, wanted));
+                    const int64_t wanted = request.amount_minor() == 0 ? captured - refunded - *reserved : request.amount_minor();
+                    FT_TRY(CheckRefund(captured, refunded, *reserved, wanted));
                     return wanted;
                   });
 }

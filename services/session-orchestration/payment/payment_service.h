@@ -52,6 +52,9 @@ class PaymentService {
   absl::StatusOr<gateway::v1::Attempt> Send(const PaymentRow& payment, const OperationRow& operation, absl::Duration wait);
   absl::Status TryAgainSoon(const OperationRow& operation, const absl::Status& why);
   absl::Status Fail(const OperationRow& operation, const absl::Status& why);
+  absl::Status GiveBack(storage::Transaction& tx, const OperationRow& voiding, const PaymentRow& payment);
+  // The sum of refunds that were asked for and have no outcome yet.
+  static absl::StatusOr<int64_t> ReservedRefunds(storage::Transaction& tx, const PaymentRow& payment);
   // What a report changed, for the log: nothing when it told nothing new.
   struct Applied {
     std::string traceparent, state;

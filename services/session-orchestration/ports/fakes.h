@@ -2,10 +2,12 @@
 // a capture opens once, an operation id is one attempt, outcomes are listed in order. For tests; thread-safe.
 #pragma once
 
+#include <atomic>
 #include <map>
 #include <mutex>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "libs/base/error.h"
@@ -15,6 +17,10 @@ namespace flattone::session::testing {
 
 inline absl::Status NotThere(const char* code) {
   return Refusal(absl::StatusCode::kNotFound, {.code = code, .field = {}, .limit = {}, .fix = {}}, "not there");
+}
+
+inline absl::Status Refused(const char* code) {
+  return Refusal(absl::StatusCode::kFailedPrecondition, {.code = code, .field = {}, .limit = {}, .fix = {}}, "refused");
 }
 
 class FakeRelays final : public RelayPort {
@@ -80,7 +86,9 @@ class FakeVault final : public VaultPort {
     return Change(r.capture_id(), vault::v1::CAPTURE_STATE_CANCELLED);
   }
   absl::StatusOr<vault::v1::TokeniseResponse> Tokenise(const std::string&, const vault::v1::TokeniseRequest& r, const CallMeta&) override {
+    if (auto meanwhile = std::exchange(on_tokenise, nullptr)) meanwhile();
     std::lock_guard lock(mutex);
+    if (!tokenise_error.ok()) return tokenise_error;
     if (captures.count(r.capture_id()) == 0) return NotThere("capture_lost");
     vault::v1::TokeniseResponse response;
     response.mutable_token()->set_token_id("tok_" + r.capture_id());
@@ -90,7 +98,9 @@ class FakeVault final : public VaultPort {
     response.mutable_token()->set_vault_address("vault-1:7003");
     return response;
   }
-  std::unique_ptr<Watch> WatchCapture(const std::string&, const vault::v1::WatchCaptureRequest&, OnStatus, OnEnd) override {
+  std::unique_ptr<Watch> WatchCapture(const std::string&, const vault::v1::WatchCaptureRequest&, OnStatus, OnEnd end) override {
+    ++watch_calls;
+    if (!watch_error.ok()) end(watch_error);  // as fast as an end can come
     return std::make_unique<Watch>();
   }
   // A change as the caller's keys make it.
@@ -105,7 +115,9 @@ class FakeVault final : public VaultPort {
   std::mutex mutex;
   std::map<std::string, vault::v1::CaptureStatus> captures;
   std::vector<std::string> cancelled;
-  absl::Status open_error;
+  absl::Status open_error, tokenise_error, watch_error;
+  std::atomic<int> watch_calls{0};
+  std::function<void()> on_tokenise;  // once: what happens elsewhere meanwhile
 };
 
 class FakeGateway final : public GatewayPort {
@@ -132,9 +144,14 @@ class FakeGateway final : public GatewayPort {
     {
       std::lock_guard lock(mutex);
       voids.insert(r.payment_id());
-      for (auto& [id, attempt] : attempts) {  // marks an open authorisation
-        if (attempt.payment_id() == r.payment_id() && attempt.outcome() != gateway::v1::OUTCOME_ANSWERED) return attempt;
+      bool authorised = false;
+      for (auto& [id, attempt] : attempts) {
+        if (attempt.payment_id() != r.payment_id()) continue;
+        if (attempt.outcome() != gateway::v1::OUTCOME_ANSWERED) return attempt;  // marks an open authorisation
+        if (attempt.captured()) return Refused("already_captured");
+        authorised = true;
       }
+      if (!authorised) return Refused("not_authorised");
     }
     return Other(r, gateway::v1::OPERATION_VOID, {});
   }

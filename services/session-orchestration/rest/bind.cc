@@ -52,8 +52,8 @@ std::optional<Integer> ToInteger(const Scalar& value) {
     if (result.ec == std::errc() && result.ptr == end) return out;
   }
   // 1e3 and 5.0 are integers in JSON; beyond 2^53 a double is not exact.
-  if (value.real.has_value() && *value.real == static_cast<double>(static_cast<int64_t>(*value.real)) &&
-      *value.real < 9007199254740992.0 && *value.real > -9007199254740992.0) {
+  if (value.real.has_value() && *value.real < 9007199254740992.0 && *value.real > -9007199254740992.0 &&
+      *value.real == static_cast<double>(static_cast<int64_t>(*value.real))) {
     return ToInteger<Integer>(Scalar{std::nullopt, static_cast<int64_t>(*value.real), std::nullopt, std::nullopt, std::nullopt});
   }
   return std::nullopt;

@@ -68,7 +68,8 @@ class RpcDispatcher {
                                                                           const google::protobuf::Message& request,
                                                                           const CallContext& context) = 0;
 
-  // A server-streaming method. `last_event_id` is where the client left off (empty: what the request says).
+  // A server-streaming method. `last_event_id` is where the client left off (empty: what the request says). OUT_OF_RANGE:
+  // nothing more will ever come.
   virtual absl::StatusOr<std::unique_ptr<RpcStream>> OpenStream(const std::string& method,
                                                                 const google::protobuf::Message& request,
                                                                 const std::string& last_event_id,

@@ -120,7 +120,9 @@ absl::StatusOr<http::Response> RestDoor::Answer(const http::Request& request, co
   auto message = BindRequest(*match, target->query, request.body);
   if (!message.ok()) return message.status();
   if (match->route->method->server_streaming()) {
-    if (absl::Status status = Stream(*match, **message, request, context, writer, trace_id); !status.ok()) return status;
+    const absl::Status status = Stream(*match, **message, request, context, writer, trace_id);
+    if (absl::IsOutOfRange(status)) return http::Response{204, {{"cache-control", "no-store"}, {"trace-id", trace_id}}, ""};  // an EventSource stops
+    if (!status.ok()) return status;
     return http::Response{0, {}, ""};
   }
   auto answer = dispatcher_->Call(match->route->method->full_name(), **message, context);

@@ -155,6 +155,14 @@ TEST_CASE("bad requests never reach the dispatcher and name what is wrong", "[re
   CHECK(harness.dispatcher.calls == 0);
 }
 
+TEST_CASE("a stream of which nothing more will come is 204, so that an EventSource stops coming back", "[rest]") {
+  Harness harness;
+  harness.dispatcher.refusal = absl::OutOfRangeError("the session has ended and everything was told");
+  const auto result = harness.Send("GET", "/v1/sessions/ses_1/events:stream", "", {{"Last-Event-ID", "7"}});
+  CHECK(result.code == 204);
+  CHECK(result.body.empty());
+}
+
 TEST_CASE("the OpenAPI document is served", "[rest]") {
   Harness harness;
   const auto result = harness.Send("GET", "/openapi.json");

@@ -174,9 +174,13 @@ json::object Writer::Responses(const Route& route) {
   } else {
     ok["content"] = {{"application/json", {{"schema", {{"$ref", answer}}}}}};
   }
-  return {{"200", std::move(ok)},
-          {"default", {{"description", "Refused: a problem document."},
-                       {"content", {{"application/problem+json", {{"schema", {{"$ref", Ref("Problem")}}}}}}}}}};
+  json::object responses{{"200", std::move(ok)}};
+  if (route.method->server_streaming() && !route.path.VariableNames().empty()) {
+    responses["204"] = {{"description", "Nothing more will come: everything was told before."}};
+  }
+  responses["default"] = {{"description", "Refused: a problem document."},
+                          {"content", {{"application/problem+json", {{"schema", {{"$ref", Ref("Problem")}}}}}}}};
+  return responses;
 }
 
 json::object Writer::Operation(const Route& route) {

@@ -10,6 +10,7 @@
 #include "libs/base/error.h"
 #include "libs/base/gate.h"
 #include "libs/base/random.h"
+#include "libs/base/try.h"
 #include "libs/storage/database.h"
 #include "services/session-orchestration/event/event_hub.h"
 #include "services/session-orchestration/ports/ports.h"
@@ -50,12 +51,5 @@ struct Change {
 inline absl::Status Refuse(absl::StatusCode status, std::string code, std::string message, std::string fix = {}) {
   return Refusal(status, {.code = std::move(code), .field = {}, .limit = {}, .fix = std::move(fix)}, message);
 }
-
-// RETURN_IF_ERROR without exceptions or macros of Abseil's newer releases.
-#define FT_TRY(expression)                                    \
-  do {                                                        \
-    absl::Status ft_status_ = (expression);                   \
-    if (!ft_status_.ok()) return ft_status_;                  \
-  } while (false)
 
 }  // namespace flattone::session

@@ -7,7 +7,7 @@
 // CREATED has no card, CAPTURING is taking one, READY holds a complete one, PROCESSING has an open payment,
 // ENDED is for good. A finished payment leads back to CREATED: the same call may pay again with a new capture.
 // A session that is cancelled, or whose caller hangs up, while its payment is open ends when that is settled,
-// so that "session.ended" is always the last of its events.
+// so that nothing of its own follows "session.ended"; its payments may still be captured, voided and refunded.
 #pragma once
 
 #include <array>

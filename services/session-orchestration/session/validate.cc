@@ -90,8 +90,4 @@ absl::Status CheckNewSession(const v1::Session& session, const v1::Tenant& tenan
   return CheckIntent("session.intent", session.intent(), tenant);
 }
 
-absl::Status CheckPageSize(uint32_t page_size) {
-  return page_size <= 200 ? absl::OkStatus() : InvalidField("page_size", absl::StrCat("is ", page_size), "1 to 200, or 0 for 50");
-}
-
 }  // namespace flattone::session

@@ -11,8 +11,5 @@ namespace flattone::session {
 absl::Status CheckNewSession(const v1::Session& session, const v1::Tenant& tenant);
 absl::Status CheckIntent(const std::string& field, const v1::PaymentIntent& intent, const v1::Tenant& tenant);
 absl::Status CheckCaptureSettings(const std::string& field, const v1::CaptureSettings& settings);
-// page_size as the contract has it: 1 to 200, 0: 50.
-absl::Status CheckPageSize(uint32_t page_size);
-inline int PageSize(uint32_t page_size) { return page_size == 0 ? 50 : static_cast<int>(page_size); }
 
 }  // namespace flattone::session

@@ -16,7 +16,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "libs/storage/database.h"
-#include "services/session-orchestration/webhook/webhook_api.h"
+#include "services/session-orchestration/store/world.h"
 
 namespace flattone::session {
 

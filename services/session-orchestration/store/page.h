@@ -1,4 +1,4 @@
-// Page tokens: where a list goes on. Opaque to clients; newest first by (time, id), so that rows which appear
+// Page sizes and tokens of lists. Tokens: where a list goes on. Opaque to clients; newest first by (time, id), so that rows which appear
 // meanwhile neither repeat nor hide others.
 #pragma once
 
@@ -9,6 +9,10 @@
 #include "absl/status/statusor.h"
 
 namespace flattone::session {
+
+// page_size as the contract has it: 1 to 200, 0: 50. INVALID_ARGUMENT (page_size) for more.
+absl::Status CheckPageSize(uint32_t page_size);
+inline int PageSize(uint32_t page_size) { return page_size == 0 ? 50 : static_cast<int>(page_size); }
 
 struct PageMark {
   int64_t at = std::numeric_limits<int64_t>::max();

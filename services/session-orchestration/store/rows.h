@@ -18,7 +18,7 @@
 #include "libs/storage/database.h"
 #include "services/session-orchestration/payment/payment_state.h"
 #include "services/session-orchestration/session/session_state.h"
-#include "services/session-orchestration/webhook/webhook_api.h"
+#include "services/session-orchestration/store/world.h"
 
 namespace flattone::session {
 
@@ -84,6 +84,7 @@ struct OperationRow {
   int kind = 0;  // gateway.v1.Operation
   int64_t amount_minor = 0, version = 0, tries = 0, next_try_us = 0, created_us = 0;
   bool code_held = false;
+  bool live() const { return state == "ASKED" || state == "SENT"; }
 };
 absl::StatusOr<OperationRow> LoadOperation(storage::Transaction& tx, std::string_view tenant_id, std::string_view id, Lock lock);
 absl::StatusOr<std::vector<OperationRow>> OperationsOf(storage::Transaction& tx, const PaymentRow& payment);

@@ -10,7 +10,7 @@
 #include "libs/base/clock.h"
 #include "libs/base/random.h"
 #include "libs/storage/database.h"
-#include "services/session-orchestration/webhook/webhook_api.h"
+#include "services/session-orchestration/store/world.h"
 
 namespace flattone::session {
 

@@ -150,7 +150,12 @@ TEST_CASE("a stream opened on one replica shows what the other did, resumes, and
   items.clear();
   REQUIRE(resumed->Poll(10, &items).ok());
   REQUIRE(items.size() == 1);
+  CHECK(resumed->Poll(10, &items).code() == absl::StatusCode::kOutOfRange);
+  // Whoever has read all of it comes back in vain, and hears so at once.
+  CHECK(f.one->dispatcher.OpenStream(std::string(kPrefix) + "StreamSessionEvents", request, "3", Bearer(key)).status().code() == absl::StatusCode::kOutOfRange);
   CHECK(!f.one->dispatcher.OpenStream(std::string(kPrefix) + "StreamSessionEvents", request, "x", Bearer(key)).ok());
+  v1::StreamSessionEventsRequest nameless;
+  CHECK(CodeOf(f.one->dispatcher.OpenStream(std::string(kPrefix) + "StreamSessionEvents", nameless, "", Bearer(key)).status()) == "session_not_found");
   // A revoked key ends a stream that is open.
   auto open = Must(f.one->dispatcher.OpenStream(std::string(kPrefix) + "StreamEvents", v1::StreamEventsRequest(), "", Bearer(key)));
   v1::RevokeApiKeyRequest revoke;
@@ -212,6 +217,31 @@ TEST_CASE("numbers are without gaps and in commit order, whatever rolls back and
   CHECK(seen == 40);
 }
 
+TEST_CASE("many tenants' readers wait side by side: each is woken by its own tenant's event") {
+  const Backend backend = GENERATE(from_range(Backends()));
+  CAPTURE(backend);
+  Fixture f(backend);
+  EventHub hub(*f.one->db, SystemClock(), {absl::Milliseconds(5), absl::Hours(1)});
+  constexpr int kTenants = 150;
+  std::vector<std::atomic<bool>> woken(kTenants);
+  std::vector<uint64_t> tickets;
+  for (int i = 0; i < kTenants; ++i) {
+    tickets.push_back(hub.Wait({"ten_" + std::to_string(i), 1}, 0, [&woken, i] { woken[static_cast<size_t>(i)] = true; }));
+  }
+  const std::vector<int> told = {0, 7, 99, 128, 149};
+  REQUIRE(f.one->db->Write([&](storage::Transaction& tx) -> absl::Status {
+    for (const int i : told) FT_TRY(tx.Execute("INSERT INTO world (tenant_id, mode, last_event) VALUES ($1, 1, 1)", {"ten_" + std::to_string(i)}).status());
+    return tx.Execute("INSERT INTO world (tenant_id, mode, last_event) VALUES ('ten_1', 2, 1)", {}).status();
+  }).ok());
+  hub.Poke();
+  for (const int i : told) {
+    while (!woken[static_cast<size_t>(i)]) std::this_thread::yield();
+  }
+  CHECK(hub.waiting() == kTenants - told.size());
+  CHECK(!woken[1]);  // the other mode's event
+  for (const uint64_t ticket : tickets) hub.Cancel(ticket);
+}
+
 TEST_CASE("what a database says of its own trouble is for the log: a caller hears that it failed, not where") {
   const Backend backend = GENERATE(from_range(Backends()));
   CAPTURE(backend);
@@ -226,6 +256,20 @@ TEST_CASE("what a database says of its own trouble is for the log: a caller hear
     CHECK_FALSE(status.ok());
     CHECK(status.message() == "This could not be answered just now; try again with the same Idempotency-Key, or ask with the trace id.");
   }
+}
+
+TEST_CASE("a neighbour that refuses this process is our trouble, not a missing right of who asks") {
+  const Backend backend = GENERATE(from_range(Backends()));
+  CAPTURE(backend);
+  Fixture f(backend);
+  CallContext context = Bearer(f.NewKey(f.tenant, {v1::API_KEY_ROLE_SESSIONS}));
+  context.idempotency_key = "start-1";
+  v1::StartCaptureRequest start;
+  start.set_session_id(f.Create());
+  f.around.vault.open_error = absl::PermissionDeniedError("this identity may not call this method");
+  const absl::Status refused = f.one->dispatcher.Call(std::string(kPrefix) + "StartCapture", start, context).status();
+  CHECK(refused.code() == absl::StatusCode::kInternal);
+  CHECK(refused.message().find("identity") == absl::string_view::npos);
 }
 
 TEST_CASE("every method of the contract has a rule, and an unknown one is refused") {

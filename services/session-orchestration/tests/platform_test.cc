@@ -191,6 +191,36 @@ TEST_CASE("suspending stops keys at once, of the tenant, of its platform with it
   CHECK(CodeOf(f.Make(f.a_test).status()) == "tenant_suspended");
 }
 
+TEST_CASE("an operator changes what the mask names and nothing else") {
+  const Backend backend = GENERATE(from_range(Backends()));
+  CAPTURE(backend);
+  Fixture f(backend);
+  v1::CreateTenantRequest create;
+  create.mutable_tenant()->set_name("Shop");
+  create.mutable_tenant()->set_max_amount_minor(5000);
+  create.mutable_tenant()->add_currency_codes("EUR");
+  const std::string id = Must(f.one->admin.CreateTenant("operator", create)).id();
+  v1::UpdateTenantRequest update;
+  update.mutable_tenant()->set_id(id);
+  update.mutable_tenant()->set_suspended(true);
+  update.mutable_update_mask()->add_paths("suspended");
+  v1::Tenant tenant = Must(f.one->admin.UpdateTenant("operator", update));
+  CHECK(tenant.suspended());
+  CHECK((tenant.name() == "Shop" && tenant.max_amount_minor() == 5000 && tenant.currency_codes_size() == 1));
+  update.mutable_update_mask()->set_paths(0, "name");
+  update.mutable_tenant()->set_name("Corner shop");
+  update.mutable_tenant()->set_suspended(false);
+  tenant = Must(f.two->admin.UpdateTenant("operator", update));
+  CHECK((tenant.name() == "Corner shop" && tenant.suspended()));
+  update.mutable_update_mask()->set_paths(0, "platform");
+  const auto refused = DetailOf(f.one->admin.UpdateTenant("operator", update).status());
+  REQUIRE(refused.has_value());
+  CHECK(refused->field == "update_mask");
+  update.clear_update_mask();
+  tenant = Must(f.one->admin.UpdateTenant("operator", update));
+  CHECK((!tenant.suspended() && tenant.max_amount_minor() == 0 && tenant.currency_codes().empty()));
+}
+
 TEST_CASE("a tenant of both modes is stopped by a live key only; roles, modes and numbers of keys have bounds") {
   const Backend backend = GENERATE(from_range(Backends()));
   CAPTURE(backend);

@@ -49,8 +49,9 @@ TEST_CASE("each relay shows calls, capacity and the age of its lease; a silent o
   f.around.clock.Advance(kRelayLease + kRelayGrace);
   REQUIRE(f.one->fleet.DropLost(true).ok());
   CHECK(f.Of("flattone_session_relays", {{"state", "lost"}}) == 0);
-  CHECK(f.Of("flattone_session_relay_lease_age_seconds", {{"relay", "rly_1"}}) == -1);
-  CHECK(f.Of("flattone_session_relay_calls", {{"relay", "rly_1"}}) == 0);
+  CHECK(f.registry.Text().find("relay=\"rly_1\"") == std::string::npos);
+  f.Relay("rly_1", 2);
+  CHECK(f.Of("flattone_session_relay_calls", {{"relay", "rly_1"}}) == 2);
 }
 
 TEST_CASE("a relay that has restarted is one relay: its former life is neither lost nor a series") {
@@ -79,6 +80,27 @@ TEST_CASE("however many relays there were, the series are bounded and nothing is
   CHECK(series <= kRelaysShown);
   CHECK(sum == 200);
   CHECK(f.registry.Value("flattone_session_relay_calls", {{"relay", "other"}}) > 100);
+}
+
+TEST_CASE("relays that come later have series of their own, and those that go make room for others") {
+  Surveyed f(Backend::kSqlite);
+  const auto relays = [&](int from, int to) {
+    for (int i = from; i < to; ++i) f.Relay("relay-" + std::to_string(1000 + i), 1);
+    REQUIRE(f.survey.Look().ok());
+  };
+  const auto shown = [&](int i) { return f.registry.Value("flattone_session_relay_calls", {{"relay", "relay-" + std::to_string(1000 + i)}}) == 1; };
+  relays(0, 40);
+  relays(40, 50);
+  CHECK(shown(0));
+  CHECK(shown(49));
+  CHECK(f.registry.Text().find("relay=\"other\"") == std::string::npos);
+  f.around.clock.Advance(kRelayLease + kRelayGrace + absl::Seconds(1));
+  relays(100, 160);
+  for (int i = 0; i < 10; ++i) REQUIRE(f.one->fleet.DropLost(true).ok());
+  relays(160, 161);
+  CHECK(shown(100));
+  CHECK(shown(160));
+  CHECK(f.registry.Text().find("relay=\"other\"") == std::string::npos);
 }
 
 TEST_CASE("waiting webhooks, given up endpoints and unknown payments are counted with their age") {

@@ -1,5 +1,6 @@
 #include "services/session-orchestration/webhook/delivery_store.h"
 
+#include "absl/strings/str_cat.h"
 #include "libs/base/error.h"
 #include "services/session-orchestration/replica/replica.h"
 
@@ -57,24 +58,33 @@ absl::Status EnqueueDeliveries(storage::Transaction& tx, Random& random, const O
 }
 
 absl::StatusOr<std::vector<ClaimedDelivery>> ClaimDeliveries(storage::Transaction& tx, std::string_view owner, absl::Time now,
-                                                             absl::Duration lease, int limit) {
+                                                             absl::Duration lease, SenderRoom room) {
   if (absl::Status mine = StillReplica(tx, owner); !mine.ok()) return mine;
   const int64_t now_us = absl::ToUnixMicros(now);
   const std::string lock = tx.dialect() == storage::Dialect::kPostgresql ? " FOR UPDATE OF d SKIP LOCKED" : "";
+  std::vector<storage::Value> values = {now_us, now_us, room.deliveries};
+  std::string full;
+  for (const auto& [endpoint, count] : room.under_way) {
+    if (count < room.per_endpoint) continue;
+    values.emplace_back(endpoint);
+    absl::StrAppend(&full, full.empty() ? " AND d.endpoint_id NOT IN (" : ", ", "$", values.size());
+  }
+  if (!full.empty()) full += ")";
   auto rows = tx.Query(
       "SELECT d.id, d.tenant_id, d.mode, d.endpoint_id, d.endpoint_sequence, d.event_id, d.event_type, d.attempts,"
       " e.body, e.time_us, w.url, w.secret, w.old_secret, w.old_secret_until_us, w.signing_key, w.failing_since_us"
       " FROM webhook_delivery d JOIN webhook_endpoint w ON w.id = d.endpoint_id JOIN event e ON e.id = d.event_id"
-      " WHERE d.state = 1 AND d.next_attempt_us <= $1 AND d.owner_until_us <= $2 AND w.disabled = 0 AND w.deleted = 0"
-      " ORDER BY d.next_attempt_us, d.endpoint_sequence LIMIT $3" + lock,
-      {now_us, now_us, limit});
+      " WHERE d.state = 1 AND d.next_attempt_us <= $1 AND d.owner_until_us <= $2 AND w.disabled = 0 AND w.deleted = 0" + full +
+          " ORDER BY d.next_attempt_us, d.endpoint_sequence LIMIT $3" + lock,
+      values);
   if (!rows.ok()) return rows.status();
   std::vector<ClaimedDelivery> claimed;
   for (const storage::Row& row : *rows) {
     ClaimedDelivery d;
+    d.endpoint_id = row.Text("endpoint_id");
+    if (++room.under_way[d.endpoint_id] > room.per_endpoint) continue;
     d.id = row.Text("id");
     d.tenant_id = row.Text("tenant_id");
-    d.endpoint_id = row.Text("endpoint_id");
     d.event_id = row.Text("event_id");
     d.event_type = row.Text("event_type");
     d.mode = static_cast<int>(row.Int("mode"));
@@ -100,8 +110,9 @@ absl::Status MarkDelivered(storage::Transaction& tx, std::string_view owner, con
       "UPDATE webhook_delivery SET state = $1, attempts = attempts + 1, last_status = $2, last_error = '', delivered_us = $3,"
       " owner = '', owner_until_us = 0 WHERE id = $4 AND tenant_id = $5 AND owner = $6 AND state = 1",
       {kDelivered, status, absl::ToUnixMicros(now), delivery.id, delivery.tenant_id, owner}));
-  if (!marked.ok() || delivery.failing_since_us == 0) return marked;
-  return tx.Execute("UPDATE webhook_endpoint SET failing_since_us = 0 WHERE id = $1", {delivery.endpoint_id}).status();
+  if (!marked.ok()) return marked;
+  // Not by what was claimed: another delivery may have failed since.
+  return tx.Execute("UPDATE webhook_endpoint SET failing_since_us = 0 WHERE id = $1 AND failing_since_us <> 0", {delivery.endpoint_id}).status();
 }
 
 absl::Status MarkRetry(storage::Transaction& tx, std::string_view owner, const ClaimedDelivery& delivery, const DeliveryResult& result,
@@ -110,7 +121,7 @@ absl::Status MarkRetry(storage::Transaction& tx, std::string_view owner, const C
       "UPDATE webhook_delivery SET attempts = attempts + 1, last_status = $1, last_error = $2, next_attempt_us = $3, owner = '',"
       " owner_until_us = 0 WHERE id = $4 AND tenant_id = $5 AND owner = $6 AND state = 1",
       {result.status, result.error, absl::ToUnixMicros(next), delivery.id, delivery.tenant_id, owner}));
-  if (!marked.ok() || delivery.failing_since_us != 0) return marked;
+  if (!marked.ok()) return marked;
   return tx.Execute("UPDATE webhook_endpoint SET failing_since_us = $1 WHERE id = $2 AND failing_since_us = 0",
                     {absl::ToUnixMicros(now), delivery.endpoint_id}).status();
 }
@@ -123,16 +134,10 @@ absl::Status MarkFailed(storage::Transaction& tx, std::string_view owner, const 
       {kFailed, result.status, result.error, delivery.id, delivery.tenant_id, owner}));
 }
 
-absl::Status ReleaseDelivery(storage::Transaction& tx, std::string_view owner, const ClaimedDelivery& delivery, absl::Time next) {
-  return Leased(tx.Execute(
-      "UPDATE webhook_delivery SET next_attempt_us = $1, owner = '', owner_until_us = 0 WHERE id = $2 AND tenant_id = $3 AND owner = $4"
-      " AND state = 1",
-      {absl::ToUnixMicros(next), delivery.id, delivery.tenant_id, owner}));
-}
-
 absl::Status DisableEndpoint(storage::Transaction& tx, std::string_view tenant_id, std::string_view endpoint_id, std::string_view reason) {
-  return tx.Execute("UPDATE webhook_endpoint SET disabled = 1, disabled_reason = $1 WHERE id = $2 AND tenant_id = $3 AND disabled = 0",
-                    {reason, endpoint_id, tenant_id}).status();
+  return tx.Execute("UPDATE webhook_endpoint SET disabled = 1, disabled_reason = $1 WHERE id = $2 AND tenant_id = $3 AND disabled = 0"
+                    " AND ($4 <> 'failing' OR failing_since_us <> 0)",
+                    {reason, endpoint_id, tenant_id, reason}).status();
 }
 
 absl::StatusOr<int64_t> ReplayDeliveries(storage::Transaction& tx, std::string_view tenant_id, std::string_view endpoint_id,

@@ -10,6 +10,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -52,10 +53,17 @@ struct ClaimedDelivery {
   int64_t failing_since_us = 0;                 // 0: the last delivery of this endpoint went well
 };
 
-// Up to `limit` due deliveries of enabled endpoints, oldest first, leased to `owner` for `lease`. ABORTED
-// "replica_replaced" when the owner has a successor (replica/replica.h).
+// What a sender has room for now. Deliveries of an endpoint that has `per_endpoint` under way are left where they are, and
+// take no place from those of others.
+struct SenderRoom {
+  int deliveries = 0;
+  int per_endpoint = 0;
+  std::map<std::string, int> under_way;  // by endpoint
+};
+// Due deliveries of enabled endpoints, oldest first, leased to `owner` for `lease`. ABORTED "replica_replaced" when the owner
+// has a successor (replica/replica.h).
 absl::StatusOr<std::vector<ClaimedDelivery>> ClaimDeliveries(storage::Transaction& tx, std::string_view owner, absl::Time now,
-                                                             absl::Duration lease, int limit);
+                                                             absl::Duration lease, SenderRoom room);
 
 struct DeliveryResult {
   int status = 0;      // HTTP status, 0: none
@@ -67,9 +75,8 @@ absl::Status MarkRetry(storage::Transaction& tx, std::string_view owner, const C
                        absl::Time next, absl::Time now);
 absl::Status MarkFailed(storage::Transaction& tx, std::string_view owner, const ClaimedDelivery& delivery, const DeliveryResult& result,
                         absl::Time now);
-// Gives a claim back unsent, due again at `next`; no attempt is counted.
-absl::Status ReleaseDelivery(storage::Transaction& tx, std::string_view owner, const ClaimedDelivery& delivery, absl::Time next);
-// "gone" (410) or "failing" (for days). Its pending deliveries stay, and go out if it is enabled again.
+// "gone" (410) or "failing" (for days; nothing happens when a delivery has gone well meanwhile). Its pending deliveries stay,
+// and go out if it is enabled again.
 absl::Status DisableEndpoint(storage::Transaction& tx, std::string_view tenant_id, std::string_view endpoint_id, std::string_view reason);
 
 // Makes deliveries from one endpoint_sequence to another (inclusive) due again, with their ids and numbers.

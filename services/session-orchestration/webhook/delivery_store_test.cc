@@ -1,5 +1,7 @@
 #include "services/session-orchestration/webhook/delivery_store.h"
 
+#include <algorithm>
+
 #include "libs/storage/scratch.h"
 #include "libs/testing/catch.h"
 #include "libs/testing/fakes.h"
@@ -38,10 +40,10 @@ struct Fixture {
       return EnqueueDeliveries(tx, random, {id, type, "ten_a", 1, absl::ToUnixMicros(clock.Now())});
     });
   }
-  std::vector<ClaimedDelivery> Claim(const std::string& owner) {
+  std::vector<ClaimedDelivery> Claim(const std::string& owner, const SenderRoom& room = {.deliveries = 10, .per_endpoint = 10}) {
     std::vector<ClaimedDelivery> out;
     Run([&](Transaction& tx) -> absl::Status {
-      auto claimed = ClaimDeliveries(tx, owner, clock.Now(), absl::Seconds(30), 10);
+      auto claimed = ClaimDeliveries(tx, owner, clock.Now(), absl::Seconds(30), room);
       if (!claimed.ok()) return claimed.status();
       out = *claimed;
       return absl::OkStatus();
@@ -92,6 +94,46 @@ TEST_CASE("deliveries are numbered per endpoint, leased once and come back when 
   CHECK(retried[0].id == again[1].id);
   CHECK(retried[0].attempts == 1);
   CHECK(retried[0].failing_since_us != 0);
+}
+
+TEST_CASE("an endpoint that has enough under way takes no place from others, and its deliveries stay due") {
+  const auto backend = GENERATE(from_range(storage::testing::Backends()));
+  CAPTURE(backend);
+  Fixture f(backend);
+  f.Endpoint("whe_0", "ten_a", 1, "payment.*");
+  for (int i = 1; i <= 6; ++i) f.Event(i, "payment.captured");  // six for whe_0, six for whe_1
+  const auto count = [](const std::vector<ClaimedDelivery>& claimed, const std::string& endpoint) {
+    return std::count_if(claimed.begin(), claimed.end(), [&](const auto& d) { return d.endpoint_id == endpoint; });
+  };
+  const auto first = f.Claim("one", {.deliveries = 20, .per_endpoint = 2});
+  CHECK(count(first, "whe_0") == 2);
+  CHECK(count(first, "whe_1") == 2);
+  // Four of whe_0 are the oldest that are due; they must not fill the three places.
+  const auto second = f.Claim("one", {.deliveries = 3, .per_endpoint = 3, .under_way = {{"whe_0", 3}}});
+  CHECK(count(second, "whe_0") == 0);
+  CHECK(count(second, "whe_1") == 3);
+  // What was left is due at once, for any sender.
+  CHECK(count(f.Claim("two"), "whe_0") == 4);
+}
+
+TEST_CASE("a delivery that goes well ends an endpoint's row of failures, however old its claim is") {
+  const auto backend = GENERATE(from_range(storage::testing::Backends()));
+  CAPTURE(backend);
+  Fixture f(backend);
+  f.Event(1, "payment.captured");
+  f.Event(2, "payment.captured");
+  const auto claimed = f.Claim("one");
+  REQUIRE(claimed.size() == 2);
+  f.Run([&](Transaction& tx) { return MarkRetry(tx, "one", claimed[0], {500, ""}, f.clock.Now() + absl::Seconds(5), f.clock.Now()); });
+  f.Run([&](Transaction& tx) { return MarkDelivered(tx, "one", claimed[1], 200, f.clock.Now()); });
+  f.Event(3, "payment.captured");
+  const auto later = f.Claim("one");
+  REQUIRE(later.size() == 1);
+  CHECK(later[0].failing_since_us == 0);
+  // Nor does a verdict from before that delivery give the endpoint up.
+  f.Run([&](Transaction& tx) { return DisableEndpoint(tx, "ten_a", "whe_1", "failing"); });
+  f.Event(4, "payment.captured");
+  CHECK(f.Claim("one").size() == 1);
 }
 
 TEST_CASE("a disabled endpoint gets nothing new; replay sends the same ids again") {

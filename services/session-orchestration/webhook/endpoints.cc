@@ -2,14 +2,15 @@
 
 #include <algorithm>
 
-#include "absl/strings/escaping.h"
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "libs/base/error.h"
+#include "libs/base/try.h"
 #include "libs/http/url.h"
 #include "services/session-orchestration/session/free_text.h"
+#include "services/session-orchestration/store/page.h"
+#include "services/session-orchestration/store/rows.h"
 #include "services/session-orchestration/webhook/delivery_store.h"
 #include "services/session-orchestration/webhook/signature.h"
 
@@ -17,18 +18,12 @@ namespace flattone::session {
 namespace {
 
 constexpr size_t kMaxUrl = 500;
-constexpr uint32_t kDefaultPage = 50, kMaxPage = 200;
 constexpr const char* kEventTypes[] = {
     "*", "payment.*", "session.*", "session.created", "session.capture_started", "session.progress", "session.ready",
     "session.capture_ended", "session.protection_changed", "session.warning", "session.ended", "payment.processing",
     "payment.authorised", "payment.captured", "payment.declined", "payment.unknown", "payment.resolved", "payment.cancelled",
     "payment.voided", "payment.refunded", "payment.failed", "payment.tokenised",
 };
-
-std::string TimeOf(int64_t unix_us) {
-  if (unix_us == 0) return "";
-  return absl::FormatTime("%Y-%m-%dT%H:%M:%E3SZ", absl::FromUnixMicros(unix_us), absl::UTCTimeZone());
-}
 
 absl::Status NotFound() {
   return Refusal(absl::StatusCode::kNotFound, {.code = "endpoint_not_found", .field = "endpoint_id", .limit = {}, .fix = {}},
@@ -48,7 +43,7 @@ v1::WebhookEndpoint EndpointIn(const storage::Row& row) {
   out.set_disabled_reason(row.Text("disabled_reason"));
   out.set_description(row.Text("description"));
   out.set_last_sequence(row.Int("last_sequence"));
-  out.set_created_at(TimeOf(row.Int("created_us")));
+  out.set_created_at(TimeText(row.Int("created_us")));
   out.set_public_key(row.Text("public_key"));
   return out;
 }
@@ -60,25 +55,6 @@ absl::StatusOr<storage::Row> Load(storage::Transaction& tx, const World& world, 
   if (!rows.ok()) return rows.status();
   if (rows->empty()) return NotFound();
   return rows->front();
-}
-
-absl::StatusOr<uint32_t> PageSize(uint32_t asked) {
-  if (asked > kMaxPage) return InvalidField("page_size", absl::StrCat("is ", asked), "0 (for 50) or 1 to 200");
-  return asked == 0 ? kDefaultPage : asked;
-}
-
-// "<number>:<id>" behind base64: where the next page begins.
-std::string Token(int64_t at, const std::string& id) { return absl::WebSafeBase64Escape(absl::StrCat(at, ":", id)); }
-absl::StatusOr<std::pair<int64_t, std::string>> ReadToken(const std::string& token, int64_t start) {
-  if (token.empty()) return std::make_pair(start, std::string());
-  std::string text;
-  std::vector<std::string> parts;
-  int64_t at = 0;
-  if (token.size() <= 200 && absl::WebSafeBase64Unescape(token, &text)) parts = absl::StrSplit(text, absl::MaxSplits(':', 1));
-  const bool ok = parts.size() == 2 && absl::SimpleAtoi(parts[0], &at) &&
-                  parts[1].find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_") == std::string::npos;
-  if (!ok) return InvalidField("page_token", "is not one that a list has given", "the next_page_token of the answer before, or empty");
-  return std::make_pair(at, parts[1]);
 }
 
 }  // namespace
@@ -151,18 +127,18 @@ absl::StatusOr<v1::WebhookEndpoint> Endpoints::Get(storage::Transaction& tx, con
 
 absl::StatusOr<v1::ListWebhookEndpointsResponse> Endpoints::List(storage::Transaction& tx, const World& world,
                                                                  const v1::ListWebhookEndpointsRequest& request) {
-  auto size = PageSize(request.page_size());
-  if (!size.ok()) return size.status();
-  auto mark = ReadToken(request.page_token(), INT64_MAX);
+  FT_TRY(CheckPageSize(request.page_size()));
+  const auto size = static_cast<size_t>(PageSize(request.page_size()));
+  auto mark = ReadPageToken(request.page_token());
   if (!mark.ok()) return mark.status();
   auto rows = tx.Query(
       "SELECT * FROM webhook_endpoint WHERE tenant_id = $1 AND mode = $2 AND deleted = 0"
       " AND (created_us < $3 OR (created_us = $4 AND id > $5)) ORDER BY created_us DESC, id LIMIT $6",
-      {world.tenant_id, world.mode, mark->first, mark->first, mark->second, *size + 1});
+      {world.tenant_id, world.mode, mark->at, mark->at, mark->id, PageSize(request.page_size()) + 1});
   if (!rows.ok()) return rows.status();
   v1::ListWebhookEndpointsResponse out;
-  for (size_t i = 0; i < rows->size() && i < *size; ++i) *out.add_endpoints() = EndpointIn((*rows)[i]);
-  if (rows->size() > *size) out.set_next_page_token(Token((*rows)[*size - 1].Int("created_us"), (*rows)[*size - 1].Text("id")));
+  for (size_t i = 0; i < rows->size() && i < size; ++i) *out.add_endpoints() = EndpointIn((*rows)[i]);
+  if (rows->size() > size) out.set_next_page_token(PageToken({(*rows)[size - 1].Int("created_us"), (*rows)[size - 1].Text("id")}));
   return out;
 }
 
@@ -221,18 +197,18 @@ absl::StatusOr<v1::ListWebhookDeliveriesResponse> Endpoints::ListDeliveries(stor
                                                                             const v1::ListWebhookDeliveriesRequest& request) {
   auto row = Load(tx, world, request.endpoint_id(), false);
   if (!row.ok()) return row.status();
-  auto size = PageSize(request.page_size());
-  if (!size.ok()) return size.status();
-  auto mark = ReadToken(request.page_token(), INT64_MAX);
+  FT_TRY(CheckPageSize(request.page_size()));
+  const auto size = static_cast<size_t>(PageSize(request.page_size()));
+  auto mark = ReadPageToken(request.page_token());
   if (!mark.ok()) return mark.status();
   const int state = request.state();
   auto rows = tx.Query(
       "SELECT * FROM webhook_delivery WHERE endpoint_id = $1 AND tenant_id = $2 AND endpoint_sequence < $3"
       " AND ($4 = 0 OR state = $5) ORDER BY endpoint_sequence DESC LIMIT $6",
-      {request.endpoint_id(), world.tenant_id, mark->first, state, state, *size + 1});
+      {request.endpoint_id(), world.tenant_id, mark->at, state, state, PageSize(request.page_size()) + 1});
   if (!rows.ok()) return rows.status();
   v1::ListWebhookDeliveriesResponse out;
-  for (size_t i = 0; i < rows->size() && i < *size; ++i) {
+  for (size_t i = 0; i < rows->size() && i < size; ++i) {
     const storage::Row& from = (*rows)[i];
     v1::WebhookDelivery* to = out.add_deliveries();
     to->set_id(from.Text("id"));
@@ -242,13 +218,13 @@ absl::StatusOr<v1::ListWebhookDeliveriesResponse> Endpoints::ListDeliveries(stor
     to->set_event_type(from.Text("event_type"));
     to->set_state(static_cast<v1::DeliveryState>(from.Int("state")));
     to->set_attempts(static_cast<uint32_t>(from.Int("attempts")));
-    if (to->state() == v1::DELIVERY_STATE_PENDING) to->set_next_attempt_at(TimeOf(from.Int("next_attempt_us")));
+    if (to->state() == v1::DELIVERY_STATE_PENDING) to->set_next_attempt_at(TimeText(from.Int("next_attempt_us")));
     to->set_last_status(static_cast<uint32_t>(from.Int("last_status")));
     to->set_last_error(from.Text("last_error"));
-    to->set_created_at(TimeOf(from.Int("created_us")));
-    to->set_delivered_at(TimeOf(from.Int("delivered_us")));
+    to->set_created_at(TimeText(from.Int("created_us")));
+    to->set_delivered_at(TimeText(from.Int("delivered_us")));
   }
-  if (rows->size() > *size) out.set_next_page_token(Token((*rows)[*size - 1].Int("endpoint_sequence"), ""));
+  if (rows->size() > size) out.set_next_page_token(PageToken({(*rows)[size - 1].Int("endpoint_sequence"), ""}));
   return out;
 }
 

@@ -95,12 +95,13 @@ int Sender::Round() {
 }
 
 int Sender::ClaimAndSend() {
-  int room = 0;
+  SenderRoom room{.per_endpoint = options_.per_endpoint};
   {
     std::lock_guard<std::mutex> lock(mutex_);
-    room = options_.in_flight - in_flight_;
+    room.deliveries = options_.in_flight - in_flight_;
+    room.under_way = under_way_;
   }
-  if (room <= 0) return 0;
+  if (room.deliveries <= 0) return 0;
   std::vector<ClaimedDelivery> claimed;
   const absl::Status status = parts_.database.Write([&](storage::Transaction& tx) -> absl::Status {
     auto deliveries = ClaimDeliveries(tx, options_.owner, parts_.clock.Now(), options_.lease, room);
@@ -109,25 +110,15 @@ int Sender::ClaimAndSend() {
     return absl::OkStatus();
   });
   if (!status.ok()) return 0;  // storage counts it; the next poll tries again
-  int sent = 0;
-  for (ClaimedDelivery& delivery : claimed) sent += Send(std::move(delivery)) ? 1 : 0;
-  return sent;
+  for (ClaimedDelivery& delivery : claimed) Send(std::move(delivery));
+  return static_cast<int>(claimed.size());
 }
 
-// False when the endpoint has enough under way: the delivery goes back for a moment.
-bool Sender::Send(ClaimedDelivery delivery) {
-  bool over = false;
+void Sender::Send(ClaimedDelivery delivery) {
   {
     std::lock_guard<std::mutex> lock(mutex_);
-    over = under_way_[delivery.endpoint_id] >= options_.per_endpoint;
-    if (!over) {
-      ++under_way_[delivery.endpoint_id];
-      ++in_flight_;
-    }
-  }
-  if (over) {
-    Release(delivery);
-    return false;
+    ++under_way_[delivery.endpoint_id];
+    ++in_flight_;
   }
   in_flight_gauge_.Add(1);
   parts_.gates.Reach("event_committed_webhook_not_sent");
@@ -146,14 +137,12 @@ bool Sender::Send(ClaimedDelivery delivery) {
   auto secret = parts_.box.Open({d.tenant_id, d.endpoint_id, "secret"}, d.secret);
   auto seed = parts_.box.Open({d.tenant_id, d.endpoint_id, "signing_key"}, d.signing_key);
   if (!url.ok() || !url->tls || !event.ParseFromString(d.event_body) || !secret.ok() || !seed.ok()) {
-    finish(OwnTrouble("internal: the delivery cannot be built"));
-    return true;
+    return finish(OwnTrouble("internal: the delivery cannot be built"));
   }
   auto key = crypto::SigningKey::FromSeed(*seed);
   auto body = WebhookPayload(event, d.endpoint_sequence);
   if (!key.ok() || !body.ok()) {
-    finish(OwnTrouble("internal: the delivery cannot be built"));
-    return true;
+    return finish(OwnTrouble("internal: the delivery cannot be built"));
   }
   sending->body = std::move(*body);
   std::vector<const secret::SecretBytes*> secrets = {&*secret};
@@ -180,14 +169,6 @@ bool Sender::Send(ClaimedDelivery delivery) {
     finish({result.code, result.code >= 300 && result.code <= 399 ? "redirects are not followed" : "",
             std::string(http::FindHeader(result.headers, "retry-after").value_or(""))});
   });
-  return true;
-}
-
-void Sender::Release(const ClaimedDelivery& delivery) {
-  const absl::Status status = parts_.database.Write([&](storage::Transaction& tx) {
-    return ReleaseDelivery(tx, options_.owner, delivery, parts_.clock.Now() + absl::Seconds(1));
-  });
-  if (!status.ok()) failed_to_mark_.Add();  // its lease brings it back
 }
 
 bool Sender::MarkOne() {

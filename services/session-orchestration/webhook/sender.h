@@ -72,8 +72,7 @@ class Sender {
 
   void Run();
   int ClaimAndSend();
-  bool Send(ClaimedDelivery delivery);
-  void Release(const ClaimedDelivery& delivery);
+  void Send(ClaimedDelivery delivery);
   bool MarkOne();
   void Mark(const Finished& finished);
   absl::Status MarkIn(storage::Transaction& tx, const Finished& finished, const DeliveryVerdict& verdict);

@@ -1,22 +1,15 @@
 // The webhook methods of SessionService, inside the transaction that the dispatcher opened (with the
-// idempotency row in it). Credentials, roles, pagination limits and idempotency are the dispatcher's; what an
+// idempotency row in it). Credentials, roles and idempotency are the dispatcher's; what an
 // endpoint is, its address rules, secrets and deliveries are decided here. Implemented by webhook/.
 #pragma once
-
-#include <string>
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "flattone/session/v1/session.pb.h"
 #include "libs/storage/database.h"
+#include "services/session-orchestration/store/world.h"
 
 namespace flattone::session {
-
-// For whom: every query names both.
-struct World {
-  std::string tenant_id;
-  int mode = 0;
-};
 
 class WebhookApi {
  public:

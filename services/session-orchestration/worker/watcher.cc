@@ -1,6 +1,7 @@
 #include "services/session-orchestration/worker/watcher.h"
 
 #include <chrono>
+#include <set>
 
 #include "services/session-orchestration/replica/replica.h"
 #include "services/session-orchestration/store/rows.h"
@@ -34,36 +35,45 @@ void Watcher::Follow(const CaptureRow& capture) {
   {
     std::lock_guard lock(mutex_);
     if (stop_ || followed_.count(capture.id) != 0 || followed_.size() >= max_captures_) return;
-    followed_[capture.id] = Followed{capture.tenant_id, capture.vault_address, nullptr, std::nullopt, std::nullopt, false, 0, 0};
+    followed_.try_emplace(capture.id).first->second.tenant_id = capture.tenant_id;
   }
   Open(capture.id, capture.tenant_id, capture.vault_address);
 }
 
 void Watcher::Open(const std::string& id, const std::string& tenant_id, const std::string& address) {
+  uint64_t run = 0;
+  {
+    std::lock_guard lock(mutex_);
+    auto found = followed_.find(id);
+    if (found == followed_.end()) return;
+    run = ++found->second.run;
+    found->second.over = false;
+  }
   vault::v1::WatchCaptureRequest request;
   request.set_tenant_id(tenant_id);
   request.set_capture_id(id);
   auto watch = domain_.vault.WatchCapture(
       address, request,
-      [this, id](const vault::v1::CaptureStatus& status) {
+      [this, id, run](const vault::v1::CaptureStatus& status) {
         std::lock_guard lock(mutex_);
         auto found = followed_.find(id);
-        if (found == followed_.end()) return;
+        if (found == followed_.end() || found->second.run != run) return;
         found->second.newest = status;
         found->second.failures = 0;
         Queue(id);
       },
-      [this, id](const absl::Status& status) {
+      [this, id, run](const absl::Status& status) {
         std::lock_guard lock(mutex_);
         auto found = followed_.find(id);
-        if (found == followed_.end()) return;
+        if (found == followed_.end() || found->second.run != run) return;
+        found->second.over = true;
         found->second.ended = status;
         Queue(id);
       });
-  std::unique_ptr<Watch> old;
+  std::unique_ptr<Watch> old;  // like a watch that is not kept, it goes after the lock: its end waits for the callbacks
   std::lock_guard lock(mutex_);
   auto found = followed_.find(id);
-  if (found == followed_.end()) return;
+  if (found == followed_.end() || found->second.run != run || found->second.over) return;
   old = std::exchange(found->second.watch, std::move(watch));
 }
 
@@ -159,6 +169,13 @@ absl::Status Watcher::Tend() {
   std::vector<CaptureRow> reopen;
   {
     std::lock_guard lock(mutex_);
+    std::set<std::string> running;
+    for (const CaptureRow& capture : mine) running.insert(capture.id);
+    // Ended otherwise while its vault was away: nobody opens its stream again.
+    std::erase_if(followed_, [&](const auto& entry) {
+      const Followed& followed = entry.second;
+      return followed.failures > 0 && followed.watch == nullptr && !followed.queued && running.count(entry.first) == 0;
+    });
     for (const CaptureRow& capture : mine) {
       auto found = followed_.find(capture.id);
       const bool idle = found != followed_.end() && found->second.watch == nullptr && found->second.retry_us <= now && !found->second.queued;

@@ -32,11 +32,13 @@ class Watcher {
 
  private:
   struct Followed {
-    std::string tenant_id, address;
+    std::string tenant_id;
     std::unique_ptr<Watch> watch;
     std::optional<vault::v1::CaptureStatus> newest;  // not applied yet
     std::optional<absl::Status> ended;
     bool queued = false;
+    uint64_t run = 0;   // which of its streams is the newest: what an older one says does not count
+    bool over = false;  // that stream has ended, perhaps before whoever opened it had it in hand
     int failures = 0;
     int64_t retry_us = 0;
   };
