@@ -7,6 +7,7 @@
 #include "services/session-orchestration/payment/payment_service.h"
 #include "services/session-orchestration/session/session_service.h"
 #include "services/session-orchestration/tenant/admin.h"
+#include "services/session-orchestration/webhook/webhook_api.h"
 
 namespace flattone::session {
 

@@ -16,6 +16,7 @@
 #include "services/session-orchestration/payment/payment_service.h"
 #include "services/session-orchestration/tenant/credentials.h"
 #include "services/session-orchestration/tenant/platform.h"
+#include "services/session-orchestration/webhook/webhook_api.h"
 
 namespace flattone::session {
 

@@ -332,7 +332,8 @@ absl::Status PaymentService::ApplyIn(Transaction& tx, const Attempt& attempt, Ap
   FT_TRY(Move(tx, *session, *payment, *report, {}));
   applied = {operation->traceparent, std::string(NameOf(payment->state()))};
   const PaymentState state = payment->state();
-  const bool nothing_to_void = !IsOpen(state) && state != PaymentState::kAuthorised && state != PaymentState::kCaptured;
+  const bool partly_refunded = state == PaymentState::kRefunded && payment->body.refunded_minor() < payment->body.captured_minor();
+  const bool nothing_to_void = !IsOpen(state) && state != PaymentState::kAuthorised && state != PaymentState::kCaptured && !partly_refunded;
   if (!nothing_to_void) return absl::OkStatus();
   return tx.Execute("UPDATE operation SET state = 'DONE' WHERE tenant_id = $1 AND payment_id = $2 AND kind = $3 AND state IN ('ASKED', 'SENT')",
                     {payment->tenant_id, payment->id, static_cast<int>(gateway::v1::OPERATION_VOID)}).status();
