@@ -80,10 +80,14 @@ _go_tools() {
 }
 install_go_tools() { once go-tools tools/packages/go.txt -- _go_tools; }
 
-build_preset() {  # build_preset PRESET [TARGET ...]
+# build_preset PRESET [TARGET ...]: one at a time for each preset; whoever comes second finds it built.
+build_preset() {
   local preset=$1; shift
-  if [ ! -e "build/$preset/build.ninja" ]; then cmake --preset "$preset" >"/tmp/flattone-cmake-$$.log" 2>&1 ||
-    { tail -40 "/tmp/flattone-cmake-$$.log" >&2; die "setup: cmake --preset $preset failed"; }; fi
-  cmake --build --preset "$preset" ${*:+--target "$@"} -- --quiet >"/tmp/flattone-build-$$.log" 2>&1 ||
-    { tail -60 "/tmp/flattone-build-$$.log" >&2; die "setup: building $preset failed"; }
+  mkdir -p build
+  ( flock 9
+    if [ ! -e "build/$preset/build.ninja" ]; then cmake --preset "$preset" >"/tmp/flattone-cmake-$$.log" 2>&1 ||
+      { tail -40 "/tmp/flattone-cmake-$$.log" >&2; die "setup: cmake --preset $preset failed"; }; fi
+    cmake --build --preset "$preset" ${*:+--target "$@"} -- --quiet >"/tmp/flattone-build-$preset-$$.log" 2>&1 ||
+      { tail -60 "/tmp/flattone-build-$preset-$$.log" >&2; die "setup: building $preset failed"; }
+  ) 9>"build/.lock-$preset"
 }
