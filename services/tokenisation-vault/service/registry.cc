@@ -164,11 +164,6 @@ void CaptureRegistry::BeginOpening() {
   opening_ = true;
 }
 
-bool CaptureRegistry::opening() const {
-  std::lock_guard<std::mutex> lock(mutex_);
-  return opening_;
-}
-
 void CaptureRegistry::EndUncollected() {
   {
     std::lock_guard<std::mutex> lock(mutex_);

@@ -4,6 +4,7 @@
 // Any thread. Callbacks of watchers run on the thread that made the change, without a lock held.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <cstdint>
 #include <functional>
@@ -84,7 +85,7 @@ class CaptureRegistry {
   void BeginOpening();
   // Opens none any more and cancels every capture whose card is not just being tokenised.
   void EndUncollected();
-  bool opening() const;
+  bool opening() const { return opening_; }
 
   // Several times a second: pauses, time-outs, forgetting. The ids of those forgotten.
   std::vector<std::string> Tick();
@@ -101,7 +102,7 @@ class CaptureRegistry {
   const Clock& clock_;
   const Options options_;
   mutable std::mutex mutex_;
-  bool opening_ = false;
+  std::atomic<bool> opening_ = false;  // written under mutex_; read alone by whoever holds an entry, which comes after mutex_
   std::map<std::string, Entry> live_;
   std::map<std::string, Entry> ended_;  // at most kEndedPerSlot for each slot
 };
