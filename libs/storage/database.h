@@ -81,6 +81,8 @@ class Transaction {
   const absl::Status& failure() const { return failed_; }
   // To append to a SELECT whose rows decide what is written. Empty on SQLite, whose writer is alone.
   std::string ForUpdate() const { return dialect_ == Dialect::kPostgresql ? " FOR UPDATE" : ""; }
+  // To append to a SELECT whose rows must stay while something that names them is written.
+  std::string ForShare() const { return dialect_ == Dialect::kPostgresql ? " FOR SHARE" : ""; }
   // As ForUpdate, for a queue with several workers: rows that another worker holds are left out.
   std::string ForUpdateSkipLocked() const { return dialect_ == Dialect::kPostgresql ? " FOR UPDATE SKIP LOCKED" : ""; }
 

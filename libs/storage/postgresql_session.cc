@@ -1,7 +1,10 @@
 #include "libs/storage/postgresql_session.h"
 
 #include <libpq-fe.h>
+#include <poll.h>
 
+#include <algorithm>
+#include <chrono>
 #include <cstdlib>
 #include <cstring>
 #include <unordered_map>
@@ -41,6 +44,7 @@ absl::Status FromState(const PGresult* result) {
   if (state == "23505") return absl::AlreadyExistsError(message);
   if (state == "23503") return absl::FailedPreconditionError(message);
   if (state == "40001" || state == "40P01" || state == "55P03" || IsStalePlan(result)) return absl::AbortedError(message);
+  if (state == "57014") return absl::DeadlineExceededError(message);  // statement_timeout: the server has undone it
   if (state.rfind("08", 0) == 0 || state.rfind("57P", 0) == 0 || state == "25P03") return absl::UnavailableError(message);
   return absl::InternalError(message);
 }
@@ -120,7 +124,10 @@ struct Parameters {
 
 class PostgresqlSession final : public Session {
  public:
-  explicit PostgresqlSession(PGconn* connection) : connection_(connection) {}
+  // `patience`: how long the server's answer to one statement is waited for.
+  PostgresqlSession(PGconn* connection, absl::Duration patience) : connection_(connection), patience_(absl::ToChronoMilliseconds(patience)) {
+    PQsetnonblocking(connection_, 1);
+  }
   ~PostgresqlSession() override { PQfinish(connection_); }
 
   absl::Status Begin(Access access, bool serializable) override {
@@ -129,25 +136,55 @@ class PostgresqlSession final : public Session {
   }
   absl::Status Commit() override;
   void Rollback() override {
-    if (!broken()) Result(PQexec(connection_, "ROLLBACK"));
+    if (!broken()) Answer(PQsendQuery(connection_, "ROLLBACK"));
   }
-  absl::Status Script(const std::string& sql) override { return Check(Result(PQexec(connection_, sql.c_str())).get()); }
+  absl::Status Script(const std::string& sql) override { return Check(Answer(PQsendQuery(connection_, sql.c_str())).get()); }
   absl::StatusOr<Rows> Execute(std::string_view sql, std::span<const Value> values) override;
-  bool broken() const override { return stale_ || PQstatus(connection_) != CONNECTION_OK; }
+  bool broken() const override { return stale_ || silent_ || PQstatus(connection_) != CONNECTION_OK; }
 
  private:
+  Result Answer(int sent);
   absl::Status Check(const PGresult* result) const;
   absl::StatusOr<std::string> Prepare(std::string_view sql, const Parameters& parameters);
 
   PGconn* connection_;
+  const std::chrono::milliseconds patience_;
   std::unordered_map<std::string, std::string> statements_;
   uint64_t next_name_ = 0;
   bool stale_ = false;
+  bool silent_ = false;  // no answer in time: what becomes of the statement is not known, and the session is given up
 };
+
+// What the server says to what was just sent (`sent`: libpq took it); null when the connection is gone or silent. libpq's own
+// PQexec waits for ever, and a server that is stopped keeps its connections open: no time-out of the server or of TCP ends that.
+Result PostgresqlSession::Answer(int sent) {
+  const auto deadline = std::chrono::steady_clock::now() + patience_;
+  Result last;
+  while (sent == 1) {
+    const int unsent = PQflush(connection_);
+    if (unsent < 0) return nullptr;
+    if (unsent == 0 && PQisBusy(connection_) == 0) {
+      Result next(PQgetResult(connection_));
+      if (next == nullptr) return last;
+      last = std::move(next);
+      continue;
+    }
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now()).count();
+    pollfd socket{PQsocket(connection_), static_cast<short>(POLLIN | (unsent > 0 ? POLLOUT : 0)), 0};
+    if (left <= 0) {
+      silent_ = true;
+      return nullptr;
+    }
+    if (poll(&socket, 1, static_cast<int>(std::min<int64_t>(left, 60'000))) < 0 && errno != EINTR) return nullptr;
+    if ((socket.revents & (POLLIN | POLLERR | POLLHUP)) != 0 && PQconsumeInput(connection_) == 0) return nullptr;
+  }
+  return nullptr;
+}
 
 absl::Status PostgresqlSession::Check(const PGresult* result) const {
   const ExecStatusType status = PQresultStatus(result);
   if (status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK) return absl::OkStatus();
+  if (silent_) return absl::DeadlineExceededError("postgresql: the server gave no answer in time");
   if (result == nullptr || broken() || Field(result, PG_DIAG_SQLSTATE).empty()) {
     return absl::UnavailableError("postgresql: the connection was lost");
   }
@@ -155,9 +192,9 @@ absl::Status PostgresqlSession::Check(const PGresult* result) const {
 }
 
 absl::Status PostgresqlSession::Commit() {
-  Result result(PQexec(connection_, "COMMIT"));
+  const Result result = Answer(PQsendQuery(connection_, "COMMIT"));
   absl::Status status = Check(result.get());
-  if (absl::IsUnavailable(status)) {
+  if (absl::IsUnavailable(status) || silent_) {
     return absl::UnknownError("postgresql: the connection was lost while committing; the transaction may or may not be durable");
   }
   // COMMIT of a failed transaction answers ROLLBACK and no error.
@@ -177,8 +214,8 @@ absl::StatusOr<std::string> PostgresqlSession::Prepare(std::string_view sql, con
     statements_.clear();
   }
   const std::string name = absl::StrCat("ft", next_name_++);
-  Result result(PQprepare(connection_, name.c_str(), std::string(sql).c_str(), static_cast<int>(parameters.types.size()),
-                          parameters.types.data()));
+  const Result result = Answer(PQsendPrepare(connection_, name.c_str(), std::string(sql).c_str(), static_cast<int>(parameters.types.size()),
+                                             parameters.types.data()));
   absl::Status status = Check(result.get());
   if (!status.ok()) return status;
   statements_.emplace(std::move(key), name);
@@ -190,10 +227,10 @@ absl::StatusOr<Rows> PostgresqlSession::Execute(std::string_view sql, std::span<
   if (parameters.bad_text) return absl::InvalidArgumentError("text with a NUL byte cannot be stored; store it as bytes");
   auto name = Prepare(sql, parameters);
   if (!name.ok()) return name.status();
-  Result result(PQexecPrepared(connection_, name->c_str(), static_cast<int>(parameters.pointers.size()),
-                               parameters.pointers.data(), parameters.lengths.data(), parameters.formats.data(), 0));
+  const Result result = Answer(PQsendQueryPrepared(connection_, name->c_str(), static_cast<int>(parameters.pointers.size()),
+                                                   parameters.pointers.data(), parameters.lengths.data(), parameters.formats.data(), 0));
   absl::Status status = Check(result.get());
-  stale_ = stale_ || IsStalePlan(result.get());
+  stale_ = stale_ || (result != nullptr && IsStalePlan(result.get()));
   if (!status.ok()) return status;
   Rows rows;
   auto columns = std::make_shared<Columns>();
@@ -218,12 +255,13 @@ absl::StatusOr<std::unique_ptr<Session>> OpenPostgresql(const std::string& url, 
   // What the URL says wins over what stands before it.
   // Without tcp_user_timeout a server that vanished without a word (a cut cable, a lost machine) would hold a session for a
   // quarter of an hour, whatever statement_timeout says: that one is the server's.
-  const std::string vanished = absl::StrCat(2 * absl::ToInt64Milliseconds(statement));
+  const absl::Duration patience = 2 * statement;
+  const std::string vanished = absl::StrCat(absl::ToInt64Milliseconds(patience));
   const char* keys[] = {"connect_timeout", "application_name", "keepalives_idle", "keepalives_interval", "keepalives_count", "tcp_user_timeout",
                         "dbname", nullptr};
   const char* values[] = {"5", "flattone", "10", "5", "2", vanished.c_str(), url.c_str(), nullptr};
   PGconn* connection = PQconnectdbParams(keys, values, 1);
-  auto session = std::make_unique<PostgresqlSession>(connection);
+  auto session = std::make_unique<PostgresqlSession>(connection, patience);
   if (session->broken()) {
     // libpq's message names host and user, never the password.
     std::string why = PQerrorMessage(connection);

@@ -1,7 +1,9 @@
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <limits>
 #include <thread>
 
@@ -187,6 +189,52 @@ TEST_CASE("Text with a NUL byte is refused by PostgreSQL instead of cut short") 
   if (Backends().size() < 2) return;
   Fixture f(Backend::kPostgresql);
   CHECK(absl::IsInvalidArgument(f.db->Read([](Transaction& tx) { return tx.Query("SELECT $1", {std::string("a\0b", 3)}).status(); })));
+}
+
+TEST_CASE("PostgreSQL: a statement out of time is DEADLINE_EXCEEDED, undone, and the session serves on") {
+  if (Backends().size() < 2) return;
+  Fixture f(Backend::kPostgresql, {.sessions = 1, .statement_timeout = absl::Milliseconds(100)});
+  f.Script("CREATE TABLE t (n BIGINT)");
+  const auto late = f.db->Write([](Transaction& tx) -> absl::Status {
+    auto put = tx.Execute("INSERT INTO t VALUES (1)");
+    if (!put.ok()) return put.status();
+    return tx.Query("SELECT pg_sleep(5)").status();
+  });
+  CHECK(absl::IsDeadlineExceeded(late));
+  CHECK(f.Number("SELECT COUNT(*) FROM t") == 0);
+}
+
+TEST_CASE("PostgreSQL: a server that stands still is waited for a bounded time, and nothing that it held is kept") {
+  if (Backends().size() < 2) return;
+  Fixture f(Backend::kPostgresql, {.sessions = 1, .statement_timeout = absl::Milliseconds(200)});
+  f.Script("CREATE TABLE t (n BIGINT)");
+  pid_t server = 0;
+  const auto stop = [&](Transaction& tx) -> absl::Status {
+    auto put = tx.Execute("INSERT INTO t VALUES (1)");
+    if (!put.ok()) return put.status();
+    auto pid = tx.Query("SELECT pg_backend_pid()");
+    if (!pid.ok()) return pid.status();
+    server = static_cast<pid_t>(pid->front().Int(0));
+    return kill(server, SIGSTOP) == 0 ? absl::OkStatus() : absl::InternalError("the server's process cannot be stopped");
+  };
+  const auto begun = std::chrono::steady_clock::now();
+  SECTION("between two statements") {
+    CHECK(absl::IsDeadlineExceeded(f.db->Write([&](Transaction& tx) -> absl::Status {
+      if (auto stopped = stop(tx); !stopped.ok()) return stopped;
+      return tx.Query("SELECT 1").status();
+    })));
+  }
+  SECTION("with more to send than any buffer takes") {
+    CHECK(absl::IsDeadlineExceeded(f.db->Write([&](Transaction& tx) -> absl::Status {
+      if (auto stopped = stop(tx); !stopped.ok()) return stopped;
+      return tx.Query("SELECT $1", {std::string(32 << 20, 'x')}).status();
+    })));
+  }
+  SECTION("at the commit: nobody knows") { CHECK(absl::IsUnknown(f.db->Write(stop))); }
+  CHECK(std::chrono::steady_clock::now() - begun < std::chrono::seconds(5));
+  REQUIRE(server != 0);
+  REQUIRE(kill(server, SIGCONT) == 0);
+  f.Number("SELECT COUNT(*) FROM t");  // another session serves
 }
 
 TEST_CASE("An unknown scheme and an unreachable server are told at open, without the password") {
