@@ -56,6 +56,11 @@ class FakeMasker final : public flattone::masking::v1::MaskingService::Service {
         const bool no = refuse && !open.capture_id().empty();  // a leg without a capture needs no vault
         event.set_kind(no ? masking::LEG_EVENT_KIND_REFUSED : masking::LEG_EVENT_KIND_OPENED);
         event.set_detail(no ? "no such capture" : "");
+        if (full) {
+          event.set_kind(masking::LEG_EVENT_KIND_REFUSED);
+          event.set_detail("no room");
+          event.set_another_may(true);
+        }
         last_epoch = open.masker_epoch();
         ++opened;
       }
@@ -82,7 +87,7 @@ class FakeMasker final : public flattone::masking::v1::MaskingService::Service {
     return grpc::CreateChannel("127.0.0.1:" + std::to_string(port_), grpc::InsecureChannelCredentials());
   }
 
-  std::atomic<bool> silent{false}, refuse{false}, hang_up{false}, quiet{false}, deaf{false};
+  std::atomic<bool> silent{false}, refuse{false}, full{false}, hang_up{false}, quiet{false}, deaf{false};
   std::atomic<uint32_t> last_epoch{0};
   std::atomic<int> opened{0}, closed{0}, before{0};
 

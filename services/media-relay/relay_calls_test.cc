@@ -152,6 +152,41 @@ TEST_CASE("A refused start leaves a plain call plain and a protected call protec
   CHECK(rig.IsMasked(rig.Say(2)));
 }
 
+TEST_CASE("A masker without room sends the leg to the other, and only when both are full is a start refused") {
+  CallRig rig;
+  REQUIRE(rig.MaskersReady());
+  rig.Connect();
+  SECTION("both full") {
+    rig.first.full = rig.second.full = true;
+    const auto refused = rig.Start("cap_1");
+    CHECK(CodeOf(refused.status()) == "no_masker");
+    CHECK(std::string(refused.status().message()).find("no room") != std::string::npos);
+    CHECK(rig.first.opened + rig.second.opened == 2);
+    CHECK(rig.Mode() == SecureMode::kPlain);
+  }
+  SECTION("the first that is asked is full") {
+    rig.first.full = true;
+    REQUIRE(rig.Start("cap_1").ok());
+    REQUIRE(rig.calls->StopSecure("ten_a", rig.call_id, "cap_1").ok());
+    rig.first.full = false;
+    rig.second.full = true;
+    REQUIRE(rig.Start("cap_2").ok());
+    CHECK(rig.IsMasked(rig.Say(2)));
+  }
+  SECTION("the one that has it dies while the other is full: masked, and with its capture once there is room") {
+    REQUIRE(rig.Start("cap_1").ok());
+    uint16_t n = 1;
+    const int heard = rig.Say(n);
+    testing::FakeMasker& other = rig.Other(rig.MaskerOf(heard));
+    other.full = true;
+    rig.MaskerOf(heard).hang_up = true;
+    REQUIRE(rig.Until([&] { return rig.Say(++n) != 0x55 && other.opened >= 2; }));
+    other.full = false;
+    CHECK(rig.MovesFrom(heard, ++n));
+    CHECK(rig.calls->Get("ten_a", rig.call_id)->capture_id == "cap_1");
+  }
+}
+
 TEST_CASE("A codec that cannot be masked is refused by name") {
   CallRig rig;
   REQUIRE(rig.MaskersReady());

@@ -52,6 +52,24 @@ def test_the_answer_keeps_the_family_that_was_offered(sqlite_world, edge):
     edge.delete("six")
 
 
+def test_a_re_offer_to_the_other_family_moves_the_caller_only_when_it_is_answered(sqlite_world, edge, phones):
+    if ",::1" not in sqlite_world.fleet.media_addresses(sqlite_world.fleet[RELAY]):
+        pytest.skip("this machine has no IPv6")
+    caller, agent = phones
+    edge.connect("both", caller, agent)
+    six = Phone("::1", ssrc=caller.ssrc, fill=0x2F)
+    edge.offer("both", six.sdp())
+    caller.speak(10, [agent])
+    assert agent.fills() == {caller.fill} and caller.fills() == {agent.fill}, "an offer alone has ended the call's sound"
+    six.sequence, six.timestamp = caller.sequence, caller.timestamp
+    six.towards(edge.answer("both", agent.sdp()))
+    agent.heard.clear()
+    six.speak(10, [agent])
+    assert agent.fills() == {six.fill} and six.fills() == {agent.fill}
+    edge.delete("both")
+    six.close()
+
+
 # --- Drain ------------------------------------------------------------------------------------------------------
 
 

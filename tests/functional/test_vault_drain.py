@@ -12,7 +12,7 @@ import pytest
 from cards import canary
 from fleet import ORCHESTRATOR, VAULT
 from rest import Problem
-from world import World, eventually
+from world import DATABASES, World, eventually
 
 DEADLINE = 6
 GATE = "card_tokenised"  # the orchestrator has the token and has not yet asked the adapter
@@ -34,6 +34,7 @@ class Paying:
     def __init__(self, world):
         self.orchestrator = world.fleet[ORCHESTRATOR]
         self.call, session, _ = world.ready_session()
+        self.session = session
         self.orchestrator.hold(GATE)
         self._thread = threading.Thread(target=lambda: setattr(self, "payment", session.pay()))
         self._thread.start()
@@ -106,5 +107,29 @@ def test_at_the_deadline_it_ends_whatever_it_holds_and_a_capture_begins_as_soon_
     paid = session.pay()
     assert paid["state"] == "PAYMENT_STATE_CAPTURED" and len(world.charges(paid)) == 1
     eventually(lambda: world.receiver.wait(paid["id"], ["payment.captured"]), 10, "the webhook")
+    call.hang_up()
+    paying.call.hang_up()
+
+
+@pytest.fixture(params=DATABASES[1:])
+def two_vaults(request, tmp_path):
+    with World(tmp_path, database=request.param, gates=True, flags={VAULT: ["--shutdown-deadline", "20s"]}) as world:
+        yield world
+
+
+def test_while_one_replica_drains_the_other_opens_every_capture(two_vaults):
+    world = two_vaults
+    paying = Paying(world)
+    address = world.fleet.sql(f"SELECT vault_address FROM capture WHERE session_id = '{paying.session.id}'", url=world.fleet.databases[ORCHESTRATOR])
+    [draining] = [p for p in world.fleet.all(VAULT) if p.address() in address]
+    call = world.call()
+    terminate(draining)
+    for _ in range(6):  # the orchestrator asks the two in turn
+        session = world.session(call)
+        session.start()
+        session.act("cancel")
+    assert draining.alive, "the payment under way is waited for"
+    assert paying.go_on()["state"] == "PAYMENT_STATE_CAPTURED"
+    assert draining.wait(10) == 0
     call.hang_up()
     paying.call.hang_up()

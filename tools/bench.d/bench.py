@@ -42,7 +42,12 @@ def median_rows(runs):
     return rows
 
 
+def short(value):
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
 def write(rows, notes):
+    PAGE.parent.mkdir(parents=True, exist_ok=True)
     with open(PAGE.with_suffix(".csv"), "w", newline="") as file:
         out = csv.writer(file)
         out.writerow(["figure", "value", "unit", "peer", "peer_value", "command"])
@@ -54,11 +59,10 @@ def write(rows, notes):
              "ratios, not absolutes. Medians of three runs unless said otherwise; raw rows in [first-payment.csv](first-payment.csv).", "",
              "| figure | Flattone | peer | ratio |", "| --- | --- | --- | --- |"]
     for r in rows:
-        peer = f"{r['peer']}: {r['peer_value']:.3g} {r['unit']}" if r.get("peer_value") is not None else ""
+        peer = f"{r['peer']}: {short(r['peer_value'])} {r['unit']}" if r.get("peer_value") is not None else ""
         ratio = f"{r['value'] / r['peer_value']:.2f}" if r.get("peer_value") else ""
-        lines.append(f"| {r['figure']} | {r['value']:.3g} {r['unit']} | {peer} | {ratio} |")
+        lines.append(f"| {r['figure']} | {short(r['value'])} {r['unit']} | {peer} | {ratio} |")
     lines += ["", "## How to read them", "", *(f"- {note}" for note in notes), ""]
-    PAGE.parent.mkdir(parents=True, exist_ok=True)
     PAGE.write_text("\n".join(lines))
 
 

@@ -227,6 +227,21 @@ TEST_CASE("mappings are read with their names") {
   CHECK(maps[0].end == 0x7f10);
   CHECK(maps[0].name.empty());
   CHECK(maps[1].name == "/usr/lib/a b.so");
+  CHECK_FALSE(maps[0].empty);
+}
+
+TEST_CASE("smaps also tells which mappings hold nothing, and a sanitizer's shadow is known by its size") {
+  const auto maps = ParseMaps("600000000000-601000000000 ---p 00000000 00:00 0 \nSize: 67108864 kB\nRss:        0 kB\nSwap:       0 kB\n"
+                              "7000-8000 rw-p 00000000 00:00 0 \nRss:        0 kB\nSwap:       4 kB\nSwapPss:    0 kB\nVmFlags: rd wr\n"
+                              "9000-a000 rw-p 00000000 00:00 0          [heap]\nRss:        4 kB\nSwap:       0 kB\n"
+                              "2008fff7000-10007fff8000 rw-p 00000000 00:00 0 \nRss:        8 kB\nSwap:       0 kB\n");
+  REQUIRE(maps.size() == 4);
+  CHECK(maps[0].empty);
+  CHECK_FALSE(maps[1].empty);
+  CHECK_FALSE(maps[2].empty);
+  CHECK(maps[2].name == "[heap]");
+  CHECK(IsSanitizerShadow(maps[3]));
+  CHECK_FALSE(IsSanitizerShadow(maps[0]));
 }
 
 }  // namespace flattone::memscan

@@ -84,26 +84,42 @@ Result ScanMapping(int memory, int pagemap, const Mapping& mapping, const Finder
 
 std::vector<Mapping> ParseMaps(const std::string& text) {
   std::vector<Mapping> mappings;
+  uint64_t held = 0;  // of the newest mapping, KiB so far
   for (absl::string_view line : absl::StrSplit(text, '\n', absl::SkipEmpty())) {
+    const std::string copy(line);
+    unsigned long kib = 0;
+    if (std::sscanf(copy.c_str(), "Rss: %lu kB", &kib) == 1 || std::sscanf(copy.c_str(), "Swap: %lu kB", &kib) == 1) {
+      held += kib;
+      if (!mappings.empty()) mappings.back().empty = held == 0;
+      continue;
+    }
     Mapping mapping;
     char access[8] = "";
     int name = 0;
-    const std::string copy(line);
     unsigned long begin, end;
     if (std::sscanf(copy.c_str(), "%lx-%lx %7s %*s %*s %*s %n", &begin, &end, access, &name) < 3) continue;
     mapping.begin = begin;
     mapping.end = end;
     mapping.access = access;
+    held = 0;
     if (name > 0 && static_cast<size_t>(name) < copy.size()) mapping.name = copy.substr(static_cast<size_t>(name));
     mappings.push_back(std::move(mapping));
   }
   return mappings;
 }
 
+bool IsSanitizerShadow(const Mapping& mapping) {
+  return mapping.end - mapping.begin >= uint64_t{1} << 40 && mapping.name.empty();
+}
+
 absl::StatusOr<Report> ScanProcess(pid_t pid, const Finder& finder) {
   const std::string folder = absl::StrCat("/proc/", pid);
-  std::ifstream maps(folder + "/maps");
-  const std::string text((std::istreambuf_iterator<char>(maps)), std::istreambuf_iterator<char>());
+  std::string text;
+  for (const char* file : {"/smaps", "/maps"}) {  // some kernels have only the latter
+    std::ifstream maps(folder + file);
+    text.assign((std::istreambuf_iterator<char>(maps)), std::istreambuf_iterator<char>());
+    if (!text.empty()) break;
+  }
   if (text.empty())
     return absl::PermissionDeniedError(absl::StrCat("process ", pid, " is not there, or its memory may be read by root only"));
   const int memory = open((folder + "/mem").c_str(), O_RDONLY | O_CLOEXEC);
@@ -117,7 +133,7 @@ absl::StatusOr<Report> ScanProcess(pid_t pid, const Finder& finder) {
   Report report;
   std::vector<uint8_t> buffer(kPiece);
   for (const Mapping& mapping : ParseMaps(text)) {
-    if (mapping.name == "[vvar]" || mapping.name == "[vsyscall]") continue;
+    if (mapping.empty || IsSanitizerShadow(mapping) || mapping.name == "[vvar]" || mapping.name == "[vsyscall]") continue;
     Merge(mapping.name.empty() ? "anonymous memory" : mapping.name, ScanMapping(memory, pagemap, mapping, finder, buffer), report);
   }
   if (report.bytes == 0) return absl::PermissionDeniedError(absl::StrCat("no page of process ", pid, " could be read"));

@@ -17,8 +17,12 @@ struct Mapping {
   uint64_t begin = 0, end = 0;
   std::string access;  // "rw-p"
   std::string name;    // "[heap]", a path, or empty
+  bool empty = false;  // no page of it is in memory or in swap
 };
+// Of /proc/PID/maps or, which also tells what is empty, /proc/PID/smaps.
 std::vector<Mapping> ParseMaps(const std::string& text);
+// A sanitizer's map of which memory may be touched: terabytes of address space that hold nothing of what the process knows.
+bool IsSanitizerShadow(const Mapping& mapping);
 
 // One finding with the mapping or file where it lies.
 struct Place {

@@ -109,24 +109,26 @@ v1::LegEvent* RelayStream::AddEvent(uint32_t id, v1::LegEventKind kind, uint32_t
   return event;
 }
 
-void RelayStream::Refuse(const v1::OpenLeg& request, const std::string& why) {
+void RelayStream::Refuse(const v1::OpenLeg& request, const std::string& why, bool another_may) {
   shared_.meters.legs_refused.Add();
   shared_.log.Warn(obs::TraceContext::Parse(request.traceparent()).value_or(obs::TraceContext()), "leg refused",
                    {{"call", request.call_id()}, {"capture", request.capture_id()}, {"why", why}});
-  AddEvent(request.leg(), v1::LEG_EVENT_KIND_REFUSED, 0)->set_detail(why);
+  v1::LegEvent* event = AddEvent(request.leg(), v1::LEG_EVENT_KIND_REFUSED, 0);
+  event->set_detail(why);
+  event->set_another_may(another_may);
 }
 
 void RelayStream::Open(const v1::OpenLeg& request) {
   std::string problem = Problem(request);
   if (problem.empty() && legs_.count(request.leg()) != 0) problem = "this leg is open already";
-  if (problem.empty() && refuse_new_) problem = "the masker shuts down";
-  if (problem.empty() && shared_.legs >= shared_.limits.most_legs) {
-    problem = absl::StrCat("the masker is at its limit of ", shared_.limits.most_legs, " legs");
-  }
   const std::string& address = request.vault_address().empty() ? shared_.limits.default_vault : request.vault_address();
   const bool captures = !request.capture_id().empty();
   if (problem.empty() && captures && address.empty()) problem = "vault_address is empty and the masker has no default";
-  if (!problem.empty()) return Refuse(request, problem);
+  if (!problem.empty()) return Refuse(request, problem, false);
+  if (refuse_new_) return Refuse(request, "the masker shuts down", true);
+  if (shared_.legs >= shared_.limits.most_legs) {
+    return Refuse(request, absl::StrCat("the masker is at its limit of ", shared_.limits.most_legs, " legs"), true);
+  }
   ++shared_.legs;
   shared_.meters.legs.Set(shared_.legs);
   const uint32_t id = request.leg();

@@ -64,7 +64,7 @@ class RelayStream {
   };
   void Open(const v1::OpenLeg& request);
   void Opened(uint32_t id, const absl::Status& status);
-  void Refuse(const v1::OpenLeg& request, const std::string& why);
+  void Refuse(const v1::OpenLeg& request, const std::string& why, bool another_may);
   void Change(const v1::ChangeCodec& request);
   void TakeFrame(const v1::Frame& frame, bool old);
   void Tell(OpenLeg& leg, uint32_t id, const Leg::Report& report, uint32_t timestamp);

@@ -213,12 +213,14 @@ TEST_CASE("a leg without a capture is opened at once and masked, and its keys go
 
 TEST_CASE("a request to open that cannot be served is refused with the reason") {
   Fixture f;
+  bool another_may = false;
   const auto refused = [&](v1::OpenLeg open) {
     v1::MaskRequest request;
     *request.add_open() = std::move(open);
     f.stream->pending().Clear();
     f.stream->Take(request);
     const auto events = f.Events(v1::LEG_EVENT_KIND_REFUSED);
+    another_may = !events.empty() && events[0].another_may();
     return events.empty() ? std::string() : events[0].detail();
   };
   auto open = f.Leg(0);
@@ -237,8 +239,10 @@ TEST_CASE("a request to open that cannot be served is refused with the reason") 
   CHECK(refused(open).find("vault_address") != std::string::npos);
   f.Open(1);
   CHECK(refused(f.Leg(1)).find("open already") != std::string::npos);
+  CHECK_FALSE(another_may);
   f.Open(2);
   CHECK(refused(f.Leg(3)).find("limit of 2 legs") != std::string::npos);
+  CHECK(another_may);
   v1::MaskRequest close;
   close.add_close()->set_leg(2);
   f.stream->Take(close);

@@ -142,6 +142,9 @@ absl::StatusOr<std::vector<Account>> Accounts::List(const std::string& tenant_id
 
 absl::Status Accounts::Delete(const std::string& tenant_id, const std::string& account_id, const AuditNote& note) {
   return database_.Write([&](Transaction& tx) -> absl::Status {
+    // First the row, then its attempts: one that begins meanwhile holds the row until its attempt is there to be seen.
+    auto held = tx.Query("SELECT 1 FROM account WHERE tenant_id = $1 AND account_id = $2" + tx.ForUpdate(), {tenant_id, account_id});
+    if (!held.ok()) return held.status();
     auto live = tx.Query("SELECT 1 FROM attempt WHERE account_id = $1 AND state IN (1, 4) LIMIT 1", {account_id});
     if (!live.ok()) return live.status();
     if (!live->empty()) {

@@ -57,8 +57,10 @@ absl::Status LockPayment(Transaction& tx, const NewAttempt& wanted) {
                   {wanted.tenant_id, wanted.payment_id}).status();
 }
 
+// The account stays until the attempt is written: whoever deletes it waits, and then finds the attempt.
 absl::Status TakeAccount(Transaction& tx, Attempt& a) {
-  auto account = tx.Query("SELECT account_id, psp FROM account WHERE tenant_id = $1 AND mode = $2 ORDER BY updated_us DESC LIMIT 1",
+  auto account = tx.Query("SELECT account_id, psp FROM account WHERE tenant_id = $1 AND mode = $2 ORDER BY updated_us DESC LIMIT 1" +
+                              tx.ForShare(),
                           {a.tenant_id, static_cast<int>(a.mode)});
   if (!account.ok()) return account.status();
   if (account->empty()) {
@@ -108,7 +110,7 @@ absl::Status Ledger::Fill(Transaction& tx, const NewAttempt& wanted, const Payme
   a.refunded_before_minor = view.refunded_minor;
   a.brand = authorised.brand;
   a.last_four = authorised.last_four;
-  return absl::OkStatus();
+  return tx.Query("SELECT 1 FROM account WHERE account_id = $1" + tx.ForShare(), {a.account_id}).status();
 }
 
 absl::Status Ledger::BeginInside(Transaction& tx, const NewAttempt& wanted, Begun& out, std::string& mark) {

@@ -149,19 +149,25 @@ absl::StatusOr<CallTable::Call*> CallTable::NewCall(const SdpRequest& request, b
   return raw;
 }
 
-// A re-offer may change between IPv4 and IPv6: the leg gets other ports.
-absl::Status CallTable::EnsureFamily(Call& call, Side side, bool ipv6) {
-  Leg& leg = call.legs[Index(side)];
-  if (leg.ports.local().ipv6 == ipv6) return absl::OkStatus();
-  auto ports = ports_.Open(ipv6);
-  if (!ports.ok()) return ports.status();
-  PortPair next = *std::move(ports);
+// An offer may change between IPv4 and IPv6: the ports that the leg then gets; none are open where it keeps its own.
+absl::StatusOr<PortPair> CallTable::PortsOfOtherFamily(const Call& call, Side side, const sdp::Audio& audio) {
+  if (audio.port == 0 || call.legs[Index(side)].ports.local().ipv6 == audio.ipv6) return PortPair();
+  return ports_.Open(audio.ipv6);
+}
+
+void CallTable::MoveTo(Call& call, Side side, PortPair ports) {
+  if (!ports.open()) return;
   shards_[call.shard]->Run([&](ShardLoop::Context& context) {
     context.loop.Unwatch(call.slot, side);
-    context.loop.Watch(call.slot, side, next);
+    context.loop.Watch(call.slot, side, ports);
   });
-  ports_.Release(std::exchange(leg.ports, std::move(next)));
-  return absl::OkStatus();
+  ports_.Release(std::exchange(call.legs[Index(side)].ports, std::move(ports)));
+}
+
+// An offer that is not answered changes nothing: the call goes on where it was.
+void CallTable::DropOffer(Call& call) {
+  if (call.offered) ports_.Release(std::move(call.offered->ports));
+  call.offered.reset();
 }
 
 absl::StatusOr<SdpReply> CallTable::Offer(const SdpRequest& request) {
@@ -186,12 +192,13 @@ absl::StatusOr<SdpReply> CallTable::Offer(const SdpRequest& request) {
     call = *made;
   }
   const Side from = request.from.value_or(*usual_side);
-  if (audio.port != 0) {
-    if (auto status = EnsureFamily(*call, from, audio.ipv6); !status.ok()) return status;
-  }
+  DropOffer(*call);
+  auto ports = PortsOfOtherFamily(*call, from, audio);
+  if (!ports.ok()) return ports.status();
   call->legs[Index(from)].offered_mux = audio.rtcp_mux;
-  call->offered = Call::Offered{from, audio, config};
+  call->offered = Call::Offered{from, audio, config, *std::move(ports)};
   if (!call->answered) {
+    MoveTo(*call, from, std::move(call->offered->ports));
     // Sound for the one who offers may come with the answer's first packets.
     const LegConfig& leg = config;
     shards_[call->shard]->Run([&](ShardLoop::Context& context) { context.shard.SetLeg(call->slot, from, leg); });
@@ -235,6 +242,7 @@ void CallTable::ApplyAnswer(Call& call, Side answerer, const sdp::Audio& audio, 
   const Side offerer = Other(answerer);
   Call::Offered offered = *std::move(call.offered);
   call.offered.reset();
+  MoveTo(call, offerer, std::move(offered.ports));
   call.answered = true;
   call.legs[Index(offerer)].audio = offered.audio;
   call.legs[Index(answerer)].audio = audio;
@@ -311,6 +319,7 @@ absl::StatusOr<CallView> CallTable::End(Call& call, const std::string& why) {
     for (const Side side : {Side::kCaller, Side::kAgent}) context.loop.Unwatch(call.slot, side);
     context.shard.Remove(call.slot, context.out);
   });
+  DropOffer(call);
   for (Leg& leg : call.legs) ports_.Release(std::move(leg.ports));
   free_slots_[call.shard].push_back(call.slot);
   log_.Info(call.trace, "call ended", {{"call", call.id}, {"why", why}});

@@ -169,6 +169,7 @@ class CallTable {
       Side from = Side::kCaller;
       sdp::Audio audio;
       LegConfig config;
+      PortPair ports;  // open where the answer moves the leg to the other IP family
     };
     std::optional<Offered> offered;
     bool answered = false;
@@ -190,7 +191,9 @@ class CallTable {
   Call* FindByLeg(uint32_t leg);
   absl::StatusOr<Call*> FindForEdge(const std::string& edge, const std::string& tenant, const std::string& reference);
   absl::StatusOr<Call*> NewCall(const SdpRequest& request, bool ipv6);
-  absl::Status EnsureFamily(Call& call, Side side, bool ipv6);
+  absl::StatusOr<PortPair> PortsOfOtherFamily(const Call& call, Side side, const sdp::Audio& audio);
+  void MoveTo(Call& call, Side side, PortPair ports);
+  void DropOffer(Call& call);
   void ApplyAnswer(Call& call, Side answerer, const sdp::Audio& audio, const LegConfig& config);
   std::optional<std::pair<uint32_t, uint32_t>> TakeSlot();
   CallView ViewOf(Call& call);

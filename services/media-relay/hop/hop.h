@@ -65,6 +65,7 @@ class GrpcMaskerHop final : public MaskerHop {
     uint64_t generation = 0;
     bool opened = false;            // now
     bool was_opened = false;        // ever
+    size_t refusals = 0;            // by maskers without room, one after the other
   };
   // A change of a leg's state, for its shard.
   struct Control {
@@ -89,6 +90,7 @@ class GrpcMaskerHop final : public MaskerHop {
   void Detach(Leg& leg, bool tell_masker);
   void TakeStall(Leg& leg, uint32_t opening, int64_t now);
   void Move(Leg& leg, MaskerStream* to, const std::string& why);
+  bool AskAnother(Leg& leg);
   void MoveLegsOf(MaskerStream* stream, const std::string& why);
   void PlaceHomeless();
   MaskerStream* Choose(const MaskerStream* avoid) const;

@@ -54,12 +54,15 @@ void GrpcMaskerHop::TakeEvent(const masking::LegEvent& event) {
       PushControl(leg, FromHop::Type::kOpened, event.timestamp());
       Tell(leg, leg.was_opened ? LegNotice::Kind::kMoved : LegNotice::Kind::kOpened);
       leg.opened = leg.was_opened = true;
+      leg.refusals = 0;
       break;
     case masking::LEG_EVENT_KIND_REFUSED:
       meters_.legs_refused.Add();
       log_.Warn("a masker refused a leg", {{"call", leg.spec.call_id}, {"detail", event.detail()}});
       leg.opened = false;
+      if (event.another_may() && AskAnother(leg)) break;
       Tell(leg, LegNotice::Kind::kRefused, event.detail());
+      if (event.another_may()) break;  // one that was open keeps its capture: its stall asks again
       if (leg.was_opened && !leg.spec.capture_id.empty()) {
         // Its capture is over, or its vault gone: the call stays masked, and nobody receives keys any more.
         leg.spec.capture_id.clear();

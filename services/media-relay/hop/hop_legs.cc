@@ -101,6 +101,18 @@ void GrpcMaskerHop::PlaceHomeless() {
   }
 }
 
+// A masker has no room for the leg: once round the others; false when all have been asked.
+bool GrpcMaskerHop::AskAnother(Leg& leg) {
+  MaskerStream* const other = Choose(leg.stream);
+  if (other == nullptr || ++leg.refusals >= streams_.size()) {
+    leg.refusals = 0;
+    return false;
+  }
+  Detach(leg, false);
+  OpenOn(leg, other);
+  return true;
+}
+
 // A leg has had no answers for the stall limit.
 void GrpcMaskerHop::TakeStall(Leg& leg, uint32_t opening, int64_t now) {
   MaskerStream* const stream = leg.stream;

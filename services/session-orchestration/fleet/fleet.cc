@@ -124,6 +124,11 @@ absl::StatusOr<v1::ReportCallsResponse> Fleet::Report(const v1::ReportCallsReque
 }
 
 absl::Status Fleet::ReportOne(const std::string& relay_id, const v1::CallReport& report) {
+  if (report.kind() == v1::CALL_REPORT_KIND_ENDED) {
+    auto ends = EndsSessions(report);
+    if (!ends.ok()) return ends.status();
+    if (*ends) FT_TRY(EndSessions(report.tenant_id(), report.call_reference()));
+  }
   return domain_.Commit([&](Transaction& tx) -> absl::Status {
     auto first = tx.Execute("INSERT INTO call_report (report_id, at_us) VALUES ($1, $2) ON CONFLICT DO NOTHING", {report.report_id(), domain_.NowUs()});
     if (!first.ok() || *first == 0) return first.status();
@@ -132,17 +137,9 @@ absl::Status Fleet::ReportOne(const std::string& relay_id, const v1::CallReport&
         return tx.Execute("INSERT INTO live_call (tenant_id, call_reference, call_id, relay_id, started_us) VALUES ($1, $2, $3, $4, $5)"
                           " ON CONFLICT (tenant_id, call_reference) DO UPDATE SET call_id = excluded.call_id, relay_id = excluded.relay_id",
                           {report.tenant_id(), report.call_reference(), report.call_id(), relay_id, report.time_ms() * 1000}).status();
-      case v1::CALL_REPORT_KIND_ENDED: {
-        auto gone = tx.Execute("DELETE FROM live_call WHERE tenant_id = $1 AND call_reference = $2 AND call_id = $3",
-                               {report.tenant_id(), report.call_reference(), report.call_id()});
-        if (!gone.ok()) return gone.status();
-        if (*gone == 0) {
-          // The late end of an earlier call under the same reference says nothing about the one that runs now.
-          auto now = tx.Query("SELECT call_id FROM live_call WHERE tenant_id = $1 AND call_reference = $2", {report.tenant_id(), report.call_reference()});
-          if (!now.ok() || !now->empty()) return now.status();
-        }
-        return CallEnded(tx, report.tenant_id(), report.call_reference(), "hang_up");
-      }
+      case v1::CALL_REPORT_KIND_ENDED:  // its sessions have ended before
+        return tx.Execute("DELETE FROM live_call WHERE tenant_id = $1 AND call_reference = $2 AND call_id = $3",
+                          {report.tenant_id(), report.call_reference(), report.call_id()}).status();
       case v1::CALL_REPORT_KIND_PROTECTION: return ProtectionChanged(tx, report);
       case v1::CALL_REPORT_KIND_MASKER_LOST:
         return Warn(tx, report, "the masker was lost: the agent hears a comfort tone until another has taken over");
@@ -154,15 +151,45 @@ absl::Status Fleet::ReportOne(const std::string& relay_id, const v1::CallReport&
   });
 }
 
-absl::Status Fleet::CallEnded(Transaction& tx, const std::string& tenant_id, const std::string& call_reference, std::string_view why) {
-  auto rows = tx.Query("SELECT id FROM session WHERE tenant_id = $1 AND call_reference = $2 AND state <> $3 ORDER BY id LIMIT 100",
-                       {tenant_id, call_reference, static_cast<int>(v1::SESSION_STATE_ENDED)});
-  if (!rows.ok()) return rows.status();
-  for (const storage::Row& row : *rows) {
-    auto session = LoadSessionOfTenant(tx, tenant_id, row.Text("id"), Lock::kYes);
-    if (!session.ok()) return session.status();
-    FT_TRY(EndOrWait(tx, domain_, *session, SessionAction::kHangUp, why, "caller"));
-  }
+// The late end of an earlier call under the same reference says nothing about the one that runs now.
+absl::StatusOr<bool> Fleet::EndsSessions(const v1::CallReport& report) {
+  bool ends = false;
+  FT_TRY(domain_.db.Read([&](Transaction& tx) -> absl::Status {
+    auto known = tx.Query("SELECT 1 FROM call_report WHERE report_id = $1", {report.report_id()});
+    if (!known.ok()) return known.status();
+    auto now = tx.Query("SELECT call_id FROM live_call WHERE tenant_id = $1 AND call_reference = $2", {report.tenant_id(), report.call_reference()});
+    if (!now.ok()) return now.status();
+    ends = known->empty() && (now->empty() || now->front().Text("call_id") == report.call_id());
+    return absl::OkStatus();
+  }));
+  return ends;
+}
+
+// One transaction for each: with its session it locks the tenant's counter of events, and who went on from that to the next
+// session could meet another in a circle.
+absl::Status Fleet::EndSessions(const std::string& tenant_id, const std::string& call_reference) {
+  constexpr size_t kPage = 100;
+  std::string last;
+  std::vector<std::string> ids;
+  do {
+    FT_TRY(domain_.db.Read([&](Transaction& tx) -> absl::Status {
+      ids.clear();
+      auto rows = tx.Query("SELECT id FROM session WHERE tenant_id = $1 AND call_reference = $2 AND state <> $3 AND id > $4 ORDER BY id LIMIT $5",
+                           {tenant_id, call_reference, static_cast<int>(v1::SESSION_STATE_ENDED), last, static_cast<int64_t>(kPage)});
+      if (!rows.ok()) return rows.status();
+      for (const storage::Row& row : *rows) ids.push_back(row.Text("id"));
+      return absl::OkStatus();
+    }));
+    for (const std::string& id : ids) {
+      FT_TRY(domain_.Commit([&](Transaction& tx) -> absl::Status {
+        auto session = LoadSessionOfTenant(tx, tenant_id, id, Lock::kYes);
+        if (!session.ok()) return session.status();
+        if (session->state() == SessionState::kEnded) return absl::OkStatus();  // meanwhile
+        return EndOrWait(tx, domain_, *session, SessionAction::kHangUp, "hang_up", "caller");
+      }));
+      last = id;
+    }
+  } while (ids.size() == kPage);
   return absl::OkStatus();
 }
 
@@ -195,22 +222,56 @@ absl::Status Fleet::Warn(Transaction& tx, const v1::CallReport& report, std::str
 
 absl::Status Fleet::DropLost(bool leases_count) {
   const int64_t before_us = leases_count ? absl::ToUnixMicros(domain_.clock.Now() - kRelayGrace) : kRestarted + 1;
-  return domain_.Commit([&](Transaction& tx) -> absl::Status {
-    auto relays = tx.Query("SELECT id FROM relay WHERE lease_until_us < $1 ORDER BY id LIMIT 10" + tx.ForUpdateSkipLocked(),
-                           {before_us});
-    if (!relays.ok()) return relays.status();
-    for (const storage::Row& relay : *relays) {
-      auto calls = tx.Query("SELECT tenant_id, call_reference FROM live_call WHERE relay_id = $1 ORDER BY tenant_id, call_reference LIMIT 200", {relay.Text("id")});
-      if (!calls.ok()) return calls.status();
-      for (const storage::Row& call : *calls) {
-        FT_TRY(tx.Execute("DELETE FROM live_call WHERE tenant_id = $1 AND call_reference = $2", {call.Text("tenant_id"), call.Text("call_reference")}).status());
-        FT_TRY(CallEnded(tx, call.Text("tenant_id"), call.Text("call_reference"), "hang_up"));
-      }
-      if (calls->size() == 200) continue;  // the rest in the next round
-      FT_TRY(tx.Execute("UPDATE capture SET relay_done = 1 WHERE relay_id = $1 AND phase = 'CLOSING'", {relay.Text("id")}).status());
-      FT_TRY(tx.Execute("DELETE FROM relay WHERE id = $1", {relay.Text("id")}).status());
-    }
+  std::vector<std::string> relays;
+  FT_TRY(domain_.db.Read([&](Transaction& tx) -> absl::Status {
+    relays.clear();
+    auto rows = tx.Query("SELECT id FROM relay WHERE lease_until_us < $1 ORDER BY id LIMIT 10", {before_us});
+    if (!rows.ok()) return rows.status();
+    for (const storage::Row& row : *rows) relays.push_back(row.Text("id"));
     return absl::OkStatus();
+  }));
+  for (const std::string& relay : relays) FT_TRY(DropRelay(relay, before_us));
+  return absl::OkStatus();
+}
+
+// Its calls one by one, then the relay itself; in each step only while its lease is still over, and by several replicas as well
+// as by one.
+absl::Status Fleet::DropRelay(const std::string& relay, int64_t before_us) {
+  constexpr size_t kRound = 200;  // the rest in the next round
+  struct Call {
+    std::string tenant_id, reference, id;
+  };
+  std::vector<Call> calls;
+  FT_TRY(domain_.db.Read([&](Transaction& tx) -> absl::Status {
+    calls.clear();
+    auto rows = tx.Query("SELECT tenant_id, call_reference, call_id FROM live_call WHERE relay_id = $1 ORDER BY tenant_id, call_reference LIMIT $2",
+                         {relay, static_cast<int64_t>(kRound)});
+    if (!rows.ok()) return rows.status();
+    for (const storage::Row& row : *rows) calls.push_back({row.Text("tenant_id"), row.Text("call_reference"), row.Text("call_id")});
+    return absl::OkStatus();
+  }));
+  for (const Call& call : calls) {
+    bool gone = false;
+    FT_TRY(domain_.db.Read([&](Transaction& tx) -> absl::Status {
+      auto rows = tx.Query("SELECT 1 FROM relay r JOIN live_call c ON c.relay_id = r.id WHERE r.id = $1 AND r.lease_until_us < $2"
+                           " AND c.tenant_id = $3 AND c.call_reference = $4 AND c.call_id = $5",
+                           {relay, before_us, call.tenant_id, call.reference, call.id});
+      gone = rows.ok() && !rows->empty();
+      return rows.status();
+    }));
+    if (!gone) continue;
+    FT_TRY(EndSessions(call.tenant_id, call.reference));
+    FT_TRY(domain_.Commit([&](Transaction& tx) -> absl::Status {
+      return tx.Execute("DELETE FROM live_call WHERE tenant_id = $1 AND call_reference = $2 AND call_id = $3 AND relay_id = $4",
+                        {call.tenant_id, call.reference, call.id, relay}).status();
+    }));
+  }
+  if (calls.size() == kRound) return absl::OkStatus();
+  return domain_.Commit([&](Transaction& tx) -> absl::Status {
+    auto still = tx.Query("SELECT 1 FROM relay WHERE id = $1 AND lease_until_us < $2" + tx.ForUpdate(), {relay, before_us});
+    if (!still.ok() || still->empty()) return still.status();
+    FT_TRY(tx.Execute("UPDATE capture SET relay_done = 1 WHERE relay_id = $1 AND phase = 'CLOSING'", {relay}).status());
+    return tx.Execute("DELETE FROM relay WHERE id = $1", {relay}).status();
   });
 }
 

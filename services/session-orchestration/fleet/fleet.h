@@ -25,7 +25,7 @@ class Fleet {
 
   absl::StatusOr<v1::RelayLease> Register(const v1::RegisterRelayRequest& request);
   absl::StatusOr<v1::RelayLease> Renew(const v1::RenewRelayLeaseRequest& request);
-  // Each report once, by its id; each in a transaction of its own.
+  // Each report once, by its id. The end of a call ends its sessions, each in a transaction of its own, before it is noted.
   absl::StatusOr<v1::ReportCallsResponse> Report(const v1::ReportCallsRequest& request);
   // For the worker: the former lives of restarted relays and, where `leases_count`, relays whose lease and grace are
   // over; with the sessions of their calls.
@@ -36,7 +36,9 @@ class Fleet {
   absl::Status PartFromFormerLife(storage::Transaction& tx, const v1::RegisterRelayRequest& request);
   absl::Status AddOwnTenants(storage::Transaction& tx, v1::EdgeConfiguration& edge);
   absl::Status ReportOne(const std::string& relay_id, const v1::CallReport& report);
-  absl::Status CallEnded(storage::Transaction& tx, const std::string& tenant_id, const std::string& call_reference, std::string_view why);
+  absl::StatusOr<bool> EndsSessions(const v1::CallReport& report);
+  absl::Status EndSessions(const std::string& tenant_id, const std::string& call_reference);
+  absl::Status DropRelay(const std::string& relay, int64_t before_us);
   absl::Status ProtectionChanged(storage::Transaction& tx, const v1::CallReport& report);
   absl::Status Warn(storage::Transaction& tx, const v1::CallReport& report, std::string_view message);
   absl::StatusOr<std::optional<SessionRow>> SessionOfCapture(storage::Transaction& tx, const v1::CallReport& report);

@@ -8,6 +8,7 @@
 #include "flattone/gateway/v1/gateway.grpc.pb.h"
 #include "flattone/media/v1/media.grpc.pb.h"
 #include "flattone/vault/v1/vault.grpc.pb.h"
+#include "libs/base/error.h"
 #include "libs/obs/trace.h"
 #include "libs/rpc/call.h"
 #include "libs/rpc/status.h"
@@ -88,12 +89,21 @@ class GrpcWatch final : public Watch, public grpc::ClientReadReactor<vault::v1::
   bool done_ = false;
 };
 
+// A replica that is draining or full has opened nothing; another may have room.
+bool AnotherMayOpen(const absl::Status& status) {
+  const auto detail = DetailOf(status);
+  return detail.has_value() && (detail->code == "draining" || detail->code == "vault_full");
+}
+
 class GrpcVault final : public VaultPort {
  public:
   using Service = vault::v1::CaptureService;
   GrpcVault(Channels::Dial dial, std::string any, Random& random) : channels_(std::move(dial)), any_(std::move(any)), random_(random) {}
   absl::StatusOr<vault::v1::OpenCaptureResponse> OpenCapture(const vault::v1::OpenCaptureRequest& request, const CallMeta& meta) override {
-    return Ask<Service>(channels_.At(any_), random_, meta, request, &Service::Stub::OpenCapture);
+    for (int more = kOpenTries - 1;; --more) {  // the channel goes round the replicas
+      auto opened = Ask<Service>(channels_.At(any_), random_, meta, request, &Service::Stub::OpenCapture);
+      if (opened.ok() || more == 0 || !AnotherMayOpen(opened.status())) return opened;
+    }
   }
   absl::StatusOr<vault::v1::CaptureStatus> RestartField(const std::string& address, const vault::v1::RestartFieldRequest& request, const CallMeta& meta) override {
     return Ask<Service>(channels_.At(address), random_, meta, request, &Service::Stub::RestartField);
@@ -115,6 +125,7 @@ class GrpcVault final : public VaultPort {
   }
 
  private:
+  static constexpr int kOpenTries = 3;
   Channels channels_;
   const std::string any_;
   Random& random_;

@@ -40,10 +40,11 @@ class CaptureService {
     std::string relay_id, relay_address, call_id;
   };
   using FieldCall = std::function<absl::StatusOr<vault::v1::CaptureStatus>(const CaptureRow&)>;
-  absl::StatusOr<Place> FindCall(const Change& change, const std::string& call_reference);
+  absl::StatusOr<Place> FindCall(const Change& change, const std::string& call_reference, absl::Time until);
   absl::StatusOr<CaptureRow> Reserve(const Change& change, const std::string& session_id, v1::Session& kept, SessionRow& session);
+  absl::Status BackToBefore(storage::Transaction& tx, SessionRow& row);
   // The captures of this call that are over, but the relay has not been told yet: it takes the next one only then.
-  absl::Status CloseBefore(const CaptureRow& capture);
+  absl::Status CloseBefore(const CaptureRow& capture, absl::Time until);
   absl::Status Secure(const Change& change, CaptureRow& capture, const SessionRow& session, vault::v1::CaptureStatus& first);
   absl::StatusOr<v1::Session> Confirm(const Change& change, const CaptureRow& capture, const vault::v1::CaptureStatus& first);
   absl::StatusOr<v1::Session> Edit(const Change& change, const std::string& session_id, SessionAction action, const FieldCall& call);

@@ -11,6 +11,8 @@ namespace {
 using storage::Transaction;
 
 constexpr absl::Duration kStartLease = absl::Seconds(30);
+// What comes before the vault and the relay are asked may take this long, so that all of a start fits into its lease.
+constexpr absl::Duration kPrepareLimit = absl::Seconds(8);
 
 absl::Status CallNotFound() {
   return Refuse(absl::StatusCode::kNotFound, "call_not_found", "no call with this reference is at a media relay",
@@ -105,7 +107,7 @@ absl::StatusOr<CaptureRow> CaptureService::Reserve(const Change& change, const s
   return capture;
 }
 
-absl::Status CaptureService::CloseBefore(const CaptureRow& capture) {
+absl::Status CaptureService::CloseBefore(const CaptureRow& capture, absl::Time until) {
   std::vector<std::string> ended;
   FT_TRY(domain_.db.Read([&](Transaction& tx) -> absl::Status {
     ended.clear();
@@ -117,13 +119,14 @@ absl::Status CaptureService::CloseBefore(const CaptureRow& capture) {
     return absl::OkStatus();
   }));
   for (const std::string& id : ended) {
+    if (domain_.clock.Now() > until) break;
     auto closed = Close(capture.tenant_id, id);
     (void)closed;  // the worker goes on with it; a relay that does not know refuses the new one
   }
   return absl::OkStatus();
 }
 
-absl::StatusOr<CaptureService::Place> CaptureService::FindCall(const Change& change, const std::string& call_reference) {
+absl::StatusOr<CaptureService::Place> CaptureService::FindCall(const Change& change, const std::string& call_reference, absl::Time until) {
   struct Relay {
     std::string id, address;
   };
@@ -147,6 +150,7 @@ absl::StatusOr<CaptureService::Place> CaptureService::FindCall(const Change& cha
   find.set_call_reference(call_reference);
   absl::Status silent;
   for (const Relay& relay : relays) {
+    if (domain_.clock.Now() > until) break;  // those that did not answer have taken the time: it is told
     auto found = domain_.relays.FindCall(relay.address, find, {change.traceparent, absl::Seconds(1)});
     if (found.ok()) return Place{relay.id, relay.address, found->call().call_id()};
     if (found.status().code() != absl::StatusCode::kNotFound) silent = found.status();
@@ -159,7 +163,8 @@ absl::StatusOr<CaptureService::Place> CaptureService::FindCall(const Change& cha
 }
 
 absl::Status CaptureService::Secure(const Change& change, CaptureRow& capture, const SessionRow& session, vault::v1::CaptureStatus& first) {
-  auto place = FindCall(change, session.body.call_reference());
+  const absl::Time until = domain_.clock.Now() + kPrepareLimit;
+  auto place = FindCall(change, session.body.call_reference(), until);
   if (!place.ok()) return place.status();
   vault::v1::OpenCaptureRequest open;
   open.set_tenant_id(capture.tenant_id);
@@ -176,7 +181,7 @@ absl::Status CaptureService::Secure(const Change& change, CaptureRow& capture, c
   capture.vault_replica = opened->handle().replica_id();
   // Written before the relay is asked: whoever has to undo this start knows where.
   FT_TRY(domain_.db.Write([&](Transaction& tx) { return SaveCapture(tx, capture); }));
-  FT_TRY(CloseBefore(capture));
+  FT_TRY(CloseBefore(capture, until));
   media::v1::StartSecureRequest secure;
   secure.set_tenant_id(capture.tenant_id);
   secure.set_call_id(capture.call_id);
@@ -246,9 +251,31 @@ absl::Status CaptureService::UndoStart(const std::string& tenant_id, const std::
     capture->relay_done = capture->relay_address.empty();
     FT_TRY(SaveCapture(tx, *capture));
     if (row->capture_id != capture_id) return absl::OkStatus();
-    row->body.set_protection(capture->relay_done ? v1::PROTECTION_OFF : v1::PROTECTION_STOPPING);
+    row->body.set_protection(v1::PROTECTION_STOPPING);
+    if (capture->relay_done) FT_TRY(BackToBefore(tx, *row));
     return SaveSession(tx, *row);
   });
+}
+
+// The relay was never asked for this capture: what protects the call, if anything, is the session's capture before it. That one
+// is closed once more, and the relay's answer says how protected the call is.
+absl::Status CaptureService::BackToBefore(Transaction& tx, SessionRow& row) {
+  auto rows = tx.Query("SELECT id FROM capture WHERE tenant_id = $1 AND session_id = $2 AND id <> $3 AND relay_address <> ''"
+                       " ORDER BY created_us DESC, id DESC LIMIT 1",
+                       {row.tenant_id, row.id, row.capture_id});
+  if (!rows.ok()) return rows.status();
+  if (rows->empty()) {
+    row.body.set_protection(v1::PROTECTION_OFF);
+    return absl::OkStatus();
+  }
+  auto before = LoadCapture(tx, row.tenant_id, rows->front().Text("id"), Lock::kYes);
+  if (!before.ok()) return before.status();
+  before->phase = "CLOSING";
+  before->relay_done = false;
+  before->tries = 0;
+  before->next_try_us = domain_.NowUs();
+  row.capture_id = before->id;
+  return SaveCapture(tx, *before);
 }
 
 }  // namespace flattone::session

@@ -109,6 +109,32 @@ TEST_CASE("a start that fails leaves nothing behind: vault cancelled, relay told
   CHECK(f.around.relays.started.size() == asked);
 }
 
+TEST_CASE("a start anew that fails before the relay is asked shows the call as protected until the relay says otherwise") {
+  const Backend backend = GENERATE(from_range(Backends()));
+  CAPTURE(backend);
+  Fixture f(backend);
+  const std::string id = f.Ready();
+  const std::string first = f.CaptureOf(id);
+  f.around.vault.open_error = Refuse(absl::StatusCode::kUnavailable, "draining", "this vault is shutting down");
+  CHECK(CodeOf(f.Start(id).status()) == "draining");
+  CHECK(f.Get(id).protection() == v1::PROTECTION_STOPPING);
+  CHECK(f.one->worker.CloseCaptures().ok());
+  CHECK(f.Get(id).protection() == v1::PROTECTION_STOPPING);
+  v1::ReportCallsRequest reports;
+  reports.set_relay_id("rly_1");
+  auto* plain = reports.add_reports();
+  plain->set_report_id("r1");
+  plain->set_kind(v1::CALL_REPORT_KIND_PROTECTION);
+  plain->set_tenant_id(f.tenant);
+  plain->set_call_reference("call-1");
+  plain->set_capture_id(first);
+  plain->set_secure_state(media::v1::SECURE_STATE_PLAIN);
+  Must(f.one->fleet.Report(reports));
+  CHECK(f.Get(id).protection() == v1::PROTECTION_OFF);
+  f.around.vault.open_error = absl::OkStatus();
+  CHECK(Must(f.Start(id)).protection() == v1::PROTECTION_ON);
+}
+
 TEST_CASE("a start whose process died is undone by the worker") {
   const Backend backend = GENERATE(from_range(Backends()));
   CAPTURE(backend);

@@ -20,7 +20,6 @@ namespace flattone::vault {
 namespace {
 
 namespace pb = flattone::common::v1;
-const std::string kPan = CardNumber("51", 16);
 
 struct Fleet {
   explicit Fleet(int replicas = 1) : world(storage::testing::Backend::kSqlite) {

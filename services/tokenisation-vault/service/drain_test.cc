@@ -9,8 +9,6 @@ namespace {
 
 using storage::testing::Backend;
 
-const std::string kPan = CardNumber("51", 16);
-
 TEST_CASE("shutdown wipes a card that is typed or being typed at once, tells its watchers, and opens nothing") {
   World world(Backend::kSqlite);
   Node node(world, "127.0.0.1:1");

@@ -24,6 +24,8 @@ inline std::string CardNumber(std::string prefix, size_t length) {
   return prefix + card::LuhnDigit(prefix);
 }
 
+inline const std::string kPan = CardNumber("51", 16);
+
 inline std::string CodeOf(const absl::Status& status) {
   const auto detail = DetailOf(status);
   return detail.has_value() ? detail->code : status.ToString();
