@@ -10,7 +10,8 @@
 namespace flattone::masking {
 namespace {
 
-constexpr std::array<int, 8> kHz = {697, 770, 852, 941, 1209, 1336, 1477, 1633};
+constexpr std::array<double, 8> kHz = {697, 770, 852, 941, 1209, 1336, 1477, 1633};
+constexpr int kHop = dsp::HopBank::kHop;
 constexpr int kHalf = 4, kWindow = 8;  // hops: frequency is the phase turned between two halves of 10 ms
 constexpr double kShare = 0.75;
 constexpr double kOffsetPercent = 2.3;
@@ -36,12 +37,17 @@ double PowerOf(std::complex<float> older, std::complex<float> newer, double* off
   return amplitude * amplitude / 2;
 }
 
+const dsp::HopBank& TheBank() {
+  static const dsp::HopBank bank(kHz);
+  return bank;
+}
+
 }  // namespace
 
-DigitDetector::DigitDetector() : bank_(kHz) {}
+DigitDetector::DigitDetector() : sums_(TheBank()) {}
 
 void DigitDetector::Reset() {
-  bank_ = dsp::ToneBank(kHz);
+  sums_.Reset();
   known_.fill(0);
   active_ = -1;
   Forget();
@@ -53,12 +59,12 @@ void DigitDetector::Forget() {
 }
 
 std::optional<DigitDetector::Started> DigitDetector::Push(std::span<const int16_t> hop, int known) {
-  bank_.Push(hop);
+  sums_.Push(hop);
   known_[at_] = known;
   at_ = (at_ + 1) % kWindow;
   int heard = 0;
   for (const int k : known_) heard += k;
-  if (candidate_ >= 0) candidate_age_ += dsp::ToneBank::kHop;
+  if (candidate_ >= 0) candidate_age_ += kHop;
   if (heard < kLeastKnown) {  // neither proof nor disproof
     if (++unknown_ > kMostUnknownHops) {
       active_ = -1;
@@ -67,10 +73,10 @@ std::optional<DigitDetector::Started> DigitDetector::Push(std::span<const int16_
     return std::nullopt;
   }
   unknown_ = 0;
-  std::array<std::complex<float>, 8> whole;
-  bank_.Tones(kHalf, newer_);
-  bank_.Tones(kWindow, whole);
-  for (size_t i = 0; i < whole.size(); ++i) older_[i] = whole[i] - newer_[i];
+  for (int i = 0; i < 8; ++i) {
+    newer_[i] = sums_.Quad(i, 0);
+    older_[i] = sums_.QuadBefore(i);
+  }
   const Reading reading = Read();
   if (active_ >= 0) {
     absent_ = StillThere() ? 0 : absent_ + 1;
@@ -97,7 +103,7 @@ DigitDetector::Reading DigitDetector::Read() {
   r.column = high - 4;
   r.low = PowerOf(older_[low], newer_[low], &low_offset);
   r.high = PowerOf(older_[high], newer_[high], &high_offset);
-  const double mean = bank_.Energy(kWindow) / (kWindow * dsp::ToneBank::kHop);
+  const double mean = sums_.Energy(kWindow) / (kWindow * kHop);
   static const double kWeakest = dsp::PowerOfDbm0(kWeakestDbm0);
   static const double kUp = std::pow(10, kTwistUpDb / 10), kDown = std::pow(10, kTwistDownDb / 10);
   r.clean = std::min(r.low, r.high) >= kWeakest && r.low + r.high >= kShare * mean &&

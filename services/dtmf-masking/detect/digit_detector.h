@@ -10,7 +10,7 @@
 #include <optional>
 #include <span>
 
-#include "libs/dsp/tone_bank.h"
+#include "libs/dsp/hop_bank.h"
 
 namespace flattone::masking {
 
@@ -39,7 +39,7 @@ class DigitDetector {
   std::optional<Started> Consider(const Reading& reading);
   void Forget();
 
-  dsp::ToneBank bank_;
+  dsp::HopWindows sums_;
   std::array<std::complex<float>, 8> newer_{}, older_{};
   std::array<int, 8> known_{};
   int at_ = 0;

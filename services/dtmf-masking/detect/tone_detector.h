@@ -1,32 +1,33 @@
-// "May a key be sounding?" asked every 2.5 ms: the liberal one of the two thresholds. It decides what is
-// masked, never what is counted as a digit (that is DigitDetector). Behind an interface, because a trained
-// detector will take the place of the rule.
+// "May a key be sounding?" asked all the time: the liberal one of the two thresholds. It decides what is
+// masked, never what is counted as a digit (that is DigitDetector). Behind an interface, so that a test can take
+// the trained detector's place.
 #pragma once
 
 #include <cstdint>
 #include <memory>
 #include <span>
 
-namespace flattone::masking {
+#include "services/dtmf-masking/detect/tone_features.h"
 
-inline constexpr int kHop = 20;  // samples: 2.5 ms
+namespace flattone::masking {
 
 class ToneDetector {
  public:
   virtual ~ToneDetector() = default;
   // The next kHop samples on the 16-bit scale; `known` of them were really heard, the others are zero.
-  // True when a key may have sounded within the last reach() samples.
+  // True when a key may have sounded in what span() tells.
   virtual bool Push(std::span<const int16_t> hop, int known) = 0;
-  // How many samples back a "true" speaks for.
-  virtual int reach() const = 0;
+  // What the last "true" speaks for: samples [end - from, end - to), where `end` is the end of the hop just pushed.
+  struct Span {
+    int from, to;
+  };
+  virtual Span span() const = 0;
   // Forgets all sound.
   virtual void Reset() = 0;
 };
 
-// A rule written by hand. In a window as long as the look-ahead (10 to 20 ms): the strongest tone of the low
-// band (650–1000 Hz) and of the high band (1150–1710 Hz) together hold a good share of the sound, stand clear
-// of every third tone, are not too far apart in level, and both lie near a key's frequency. Once on, the
-// share may fall further.
-std::unique_ptr<ToneDetector> MakeRuleDetector(int lookahead_samples);
+// The trained one (tree_model.h). It speaks for the 5 ms that began 20 ms ago and the hop before them: an onset in the
+// last samples of a stretch shows only in the next. Once on, two units of log odds less keep it on.
+std::unique_ptr<ToneDetector> MakeTrainedDetector();
 
 }  // namespace flattone::masking

@@ -30,7 +30,9 @@ std::string Problem(const v1::OpenLeg& r) {
   if (r.clock_rate() != 8000 && r.clock_rate() != 0) return absl::StrCat("clock_rate is ", r.clock_rate(), "; it must be 8000");
   if (r.ptime_ms() < 10 || r.ptime_ms() > 60) return absl::StrCat("ptime_ms is ", r.ptime_ms(), "; it must be 10 to 60");
   const uint32_t ahead = r.lookahead_samples();
-  if (ahead != 0 && (ahead < 80 || ahead > 480)) return absl::StrCat("lookahead_samples is ", ahead, "; it must be 80 to 480");
+  if (ahead != 0 && (ahead < Leg::kLeastLookahead || ahead > 480)) {
+    return absl::StrCat("lookahead_samples is ", ahead, "; it must be ", Leg::kLeastLookahead, " to 480");
+  }
   const v1::FlatTone& tone = r.flat_tone();
   if (tone.frequency_hz() != 0 && (tone.frequency_hz() < 200 || tone.frequency_hz() > 3400)) {
     return absl::StrCat("flat_tone.frequency_hz is ", tone.frequency_hz(), "; it must be 200 to 3400");
@@ -153,14 +155,14 @@ void RelayStream::Open(const v1::OpenLeg& request) {
     shared_.meters.key_seconds.Observe(absl::ToDoubleSeconds(took));
     AddEvent(id, v1::LEG_EVENT_KIND_KEY_DELIVERED, onset);
     output_();
-  };
+  }
   listener.lost = [this, id](uint32_t onset, const absl::Status& why) {
     shared_.meters.keys_lost.Add();
     const auto leg = legs_.find(id);
     if (leg != legs_.end()) shared_.log.Error(leg->second.trace, "key lost", {{"capture", leg->second.capture_id}, {"why", why}});
     AddEvent(id, v1::LEG_EVENT_KIND_KEY_LOST, onset);
     output_();
-  };
+  }
   listener.retried = [this] { shared_.meters.key_retries.Add(); };
   leg.keys = KeySender::Create({request.tenant_id(), request.capture_id(), request.masker_epoch(), request.traceparent()},
                                shared_.limits.keys, shared_.vault(address), shared_.random, shared_.clock, std::move(listener));

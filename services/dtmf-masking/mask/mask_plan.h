@@ -15,7 +15,7 @@ namespace flattone::masking {
 class MaskPlan {
  public:
   static constexpr int kGrid = 160;       // 20 ms
-  static constexpr int kTailHold = 60;    // 7.5 ms after the last suspicion
+  static constexpr int kTailHold = 80;    // 10 ms after the last suspicion, which is told in steps of 5 ms
   static constexpr int kMostWaiting = 8;  // tones asked for and not yet begun
 
   explicit MaskPlan(int tone_samples) : tone_samples_(tone_samples) {}

@@ -18,7 +18,7 @@ TEST_CASE("whole packets: one suspicious sample covers its packet and no other")
   CHECK_FALSE(plan.Decide(k0 + 320, k0 + 480).masked);
 }
 
-TEST_CASE("tail hold: 7.5 ms behind the last suspicion are covered") {
+TEST_CASE("tail hold: 10 ms behind the last suspicion are covered") {
   MaskPlan plan(480);
   plan.Suspect(k0, k0 + 140);
   CHECK(plan.Decide(k0, k0 + 160).masked);

@@ -33,9 +33,9 @@ void Leg::Report::Wipe() {
 
 Leg::Leg(const LegOptions& options, std::unique_ptr<ToneDetector> detector)
     : law_(options.law), packet_samples_(std::clamp(options.packet_samples, 1, kMostSamples)),
-      lookahead_(std::clamp(options.lookahead, 80, 480)), tone_options_(options.flat_tone),
+      lookahead_(std::clamp(options.lookahead, kLeastLookahead, 480)), tone_options_(options.flat_tone),
       tone_(options.flat_tone, options.law),
-      detector_(detector != nullptr ? std::move(detector) : MakeRuleDetector(lookahead_)), plan_(tone_.length()),
+      detector_(detector != nullptr ? std::move(detector) : MakeTrainedDetector()), plan_(tone_.length()),
       noise_(options.noise_seed) {}
 
 void Leg::ChangeCodec(dsp::Law law, int packet_samples) {
@@ -239,6 +239,10 @@ std::optional<int64_t> Leg::EventSlot() {
 }
 
 int Leg::Hear(int64_t at, std::span<int16_t, kHop> hop) const {
+  if (const uint8_t* run = line_.Run(at, kHop); run != nullptr) {
+    dsp::Decode(law_, std::span(run, kHop), hop);
+    return kHop;
+  }
   int known = 0;
   for (int i = 0; i < kHop; ++i) {
     const uint8_t* codeword = line_.At(at + i);
@@ -277,11 +281,13 @@ void Leg::ListenForMask() {
   for (; mask_cursor_ + kHop <= line_.front(); mask_cursor_ += kHop) {
     const int known = Hear(mask_cursor_, hop);
     const int64_t end = mask_cursor_ + kHop;
+    if (known < kHop) plan_.Cover(end - kLeastLookahead - kHop, end);  // what lies before a gap has not all of its look-ahead
     if (!detector_->Push(hop, known)) {
       suspicion_hops_ = 0;
       continue;
     }
-    plan_.Suspect(end - detector_->reach(), end);
+    const auto [from, to] = detector_->span();
+    plan_.Suspect(end - from, end - to);
     if (++suspicion_hops_ >= kKeyLikeHops) last_key_ = std::max(last_key_, end);
   }
 }
@@ -322,6 +328,14 @@ Leg::Answer Leg::Leave(int64_t position, int samples, std::span<uint8_t> out) {
                 .masked = decision.masked,
                 .tone = decision.tone_begin < decision.tone_end};
   left_ = position + samples;
+  const uint8_t* run = decision.masked || from < origin_ ? nullptr : line_.Run(from, samples);
+  if (run != nullptr) {  // nearly every packet: as it came
+    std::copy_n(run, samples, out.begin());
+    std::array<int16_t, kMostSamples> sound;
+    dsp::Decode(law_, std::span(run, samples), sound);
+    background_.Add(dsp::MeanSquare(std::span(sound).first(samples)));
+    return answer;
+  }
   std::array<int16_t, kMostSamples> noise;
   bool noise_made = false;
   double energy = 0;

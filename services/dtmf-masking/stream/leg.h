@@ -46,7 +46,7 @@ struct InFrame {
 struct LegOptions {
   dsp::Law law = dsp::Law::kMu;
   int packet_samples = 160;  // until the first audio frame tells
-  int lookahead = 160;       // 80 to 480
+  int lookahead = 160;       // kLeastLookahead to 480
   FlatToneOptions flat_tone;
   uint32_t noise_seed = 1;
 };
@@ -57,7 +57,9 @@ class Leg {
   static constexpr int64_t kQuietSamples = 24'000;  // 3 s
   static constexpr int64_t kReorderWait = 480;      // how long the digits wait for a missing packet
 
-  // The masks' detector may be replaced; nullptr: the rule.
+  static constexpr int kLeastLookahead = ToneFeatures::kAhead;  // the detector was trained for it
+
+  // The masks' detector may be replaced; nullptr: the trained one.
   explicit Leg(const LegOptions& options, std::unique_ptr<ToneDetector> detector = nullptr);
 
   struct Key {

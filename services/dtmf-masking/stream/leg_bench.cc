@@ -56,7 +56,7 @@ BENCHMARK(BM_Leg)->Arg(0)->Arg(1)->Unit(benchmark::kMicrosecond);
 
 void BM_ToneDetector(benchmark::State& state) {
   const std::vector<int16_t> sound = Sound(false);
-  const auto detector = MakeRuleDetector(160);
+  const auto detector = MakeTrainedDetector();
   for (auto _ : state) {
     for (size_t at = 0; at < sound.size(); at += kHop) {
       benchmark::DoNotOptimize(detector->Push(std::span(sound).subspan(at, kHop), kHop));

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstdint>
+#include <cstring>
 #include <span>
 
 namespace flattone::masking {
@@ -21,6 +22,13 @@ class SoundLine {
   const uint8_t* At(int64_t position) const {
     if (position >= front_ || position < front_ - kSize || !heard_[Slot(position)]) return nullptr;
     return &codewords_[Slot(position)];
+  }
+  // All of [position, position + samples), side by side; nullptr when one was not heard, or they lie around the ring's end.
+  const uint8_t* Run(int64_t position, int samples) const {
+    if (position + samples > front_ || position < front_ - kSize) return nullptr;
+    const size_t slot = Slot(position), count = static_cast<size_t>(samples);
+    if (slot + count > kSize || std::memchr(&heard_[slot], 0, count) != nullptr) return nullptr;
+    return &codewords_[slot];
   }
   // One past the newest sample.
   int64_t front() const { return front_; }
