@@ -4,6 +4,7 @@ Scenes of sound are made from a seed, masking-features (the masker's own code) t
 fits trees, a threshold is set on voices that trained nothing, and the model is written as a table for the compiler."""
 
 import argparse
+import functools
 import json
 import pathlib
 import subprocess
@@ -23,18 +24,17 @@ ALTERED_GOAL = 0.0085  # of active speech, mean over the tuning voices
 RATIOS = (20, 10, 6, 0, -6, -12)
 
 
+@functools.cache
+def width(program):
+    """How many numbers a record has."""
+    return int(subprocess.run([program, "--count"], stdout=subprocess.PIPE, check=True).stdout)
+
+
 def numbers(program, sound):
     """(hop, features) of the hops that a glance does not rule out."""
     raw = subprocess.run([program], input=sound.tobytes(), stdout=subprocess.PIPE, check=True).stdout
-    width = NUMBERS(raw, program)
-    record = np.frombuffer(raw, dtype=np.dtype([("hop", "<u4"), ("x", "<f4", width)]))
+    record = np.frombuffer(raw, dtype=np.dtype([("hop", "<u4"), ("x", "<f4", width(program))]))
     return record["hop"], record["x"]
-
-
-def NUMBERS(_raw, program, _known={}):  # how many floats a record has, asked once
-    if program not in _known:
-        _known[program] = int(subprocess.run([program, "--count"], stdout=subprocess.PIPE, check=True).stdout)
-    return _known[program]
 
 
 def spoken(rng):
@@ -142,7 +142,7 @@ def main():
     print(json.dumps(score, indent=1))
     if args.out:
         note = ["Made by tools/train-detector. Not for editing: train anew.",
-                f"Seed {SEED}, {len(training)} voices, {len(y)} hops, {len(forest)} trees. Score on {len(material.TUNING)} other voices:"]
+                f"Seed {SEED}, {len(training)} voices, {len(y)} hops, {len(forest)} trees. Score on {len(voices) - len(training)} other voices:"]
         model.write(args.out, forest, chosen_gates, start, go_on, note + [f"  {k}: {v}" for k, v in score.items()])
 
 
