@@ -99,17 +99,17 @@ TEST_CASE("an event whose first packet comes behind the start counts") {
 // How much the masks' detector was given to hear: the work that frames cost.
 class CountingDetector final : public ToneDetector {
  public:
-  explicit CountingDetector(int& hops) : hops_(hops), rule_(MakeRuleDetector(160)) {}
+  explicit CountingDetector(int& hops) : hops_(hops), trained_(MakeTrainedDetector()) {}
   bool Push(std::span<const int16_t> hop, int known) override {
     ++hops_;
-    return rule_->Push(hop, known);
+    return trained_->Push(hop, known);
   }
-  int reach() const override { return rule_->reach(); }
-  void Reset() override { rule_->Reset(); }
+  Span span() const override { return trained_->span(); }
+  void Reset() override { trained_->Reset(); }
 
  private:
   int& hops_;
-  std::unique_ptr<ToneDetector> rule_;
+  std::unique_ptr<ToneDetector> trained_;
 };
 constexpr int kMostHops = static_cast<int>(SoundLine::kSize) / kHop;  // for one frame
 
