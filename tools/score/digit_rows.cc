@@ -76,7 +76,7 @@ void Rejected(const std::string& row, const Limits& limits, int keys, uint32_t s
 
 void DigitRows(int keys) {
   Accepted("within Q.24", {}, 5 * keys, 1);
-  Accepted("within Q.24, 40 ms, 1.5 %, SNR 15 dB", {.offset = {1.5, 1.5}, .snr = {15, 15}, .length_ms = {40, 40}, .either_sign = true}, keys, 2);
+  Accepted("at the edge of Q.24: 40 ms and 1.5 % and SNR 15 dB", {.offset = {1.5, 1.5}, .snr = {15, 15}, .length_ms = {40, 40}, .either_sign = true}, keys, 2);
   uint32_t seed = 10;
   for (const double snr : {12.0, 10.0, 8.0, 6.0}) {
     Accepted("SNR " + std::to_string(static_cast<int>(snr)) + " dB", {.level = {-12, -12}, .twist = {0, 0}, .offset = {0, 0}, .snr = {snr, snr}, .length_ms = {60, 60}}, keys, seed++);

@@ -30,6 +30,17 @@ def filtered(rng, sound):
     return np.fft.irfft(spectrum * gain, len(sound))
 
 
+def another_voice(rng, sound):
+    """The same words from a longer or shorter throat: played slower or faster by up to a quarter."""
+    rate = np.exp(rng.uniform(-0.3, 0.3))
+    at = np.arange(0, len(sound) - 1, rate)
+    if rate > 1:  # what would fold over is taken away
+        spectrum = np.fft.rfft(sound)
+        spectrum[int(len(spectrum) / rate):] = 0
+        sound = np.fft.irfft(spectrum, len(sound))
+    return np.interp(at, np.arange(len(sound)), sound)
+
+
 def levelled(rng, sound, low=-30, high=-8):
     """Speech at a random level of its active parts."""
     frames = sound[: len(sound) // 160 * 160].reshape(-1, 160)

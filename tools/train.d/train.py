@@ -21,6 +21,7 @@ import scenes
 
 SEED = 20261125
 ALTERED_GOAL = 0.0085  # of active speech, mean over the tuning voices
+OTHER_VOICES = 4  # made of each that trains
 RATIOS = (20, 10, 6, 0, -6, -12)
 
 
@@ -46,6 +47,10 @@ def training_scenes(rng, voices, music, scale):
         voice = voice[: int(len(voice) * min(1, scale))]
         yield scenes.speech(rng, voice)
         yield scenes.over_speech(rng, voice, lambda: spoken(rng))
+        for _ in range(OTHER_VOICES):
+            other = scenes.another_voice(rng, voice.astype(float))
+            yield scenes.speech(rng, other)
+            yield scenes.over_speech(rng, other[: len(other) // 2], lambda: spoken(rng))
     for piece in music:
         yield scenes.speech(rng, piece[: 8000 * 20])
     yield scenes.over_noise(rng, int(6000 * scale))

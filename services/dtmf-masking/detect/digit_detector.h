@@ -34,6 +34,7 @@ class DigitDetector {
     double low = 0, high = 0;  // mean squares of the two tones
     bool clean = false;        // Q.24 in every point
   };
+  bool Glance() const;
   Reading Read();
   bool StillThere();
   std::optional<Started> Consider(const Reading& reading);
