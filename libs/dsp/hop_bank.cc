@@ -21,16 +21,14 @@ namespace hn = hwy::HWY_NAMESPACE;
 // One register of frequencies: this hop, then 5, 10 and 20 ms by turning what came before.
 template <class D>
 HWY_INLINE void OneRegister(D d, const HopBank::Tables& t, const HopBank::Step& s, size_t f) {
-  constexpr size_t kHop = HopBank::kHop;
   const size_t im_at = static_cast<size_t>(t.padded) + f, row = 2 * static_cast<size_t>(t.padded);
   auto re0 = hn::Zero(d), re1 = hn::Zero(d), im0 = hn::Zero(d), im1 = hn::Zero(d);
-  for (size_t k = 0; k < kHop; k += 2) {  // two chains each: a multiply-add takes four cycles
-    const auto a = hn::Set(d, s.samples[k]), b = hn::Set(d, s.samples[k + 1]);
+  for (size_t k = 0; k < HopBank::kHalf; k += 2) {  // two chains each: a multiply-add takes four cycles
     const float* turn = t.turn.data() + k * row;
-    re0 = hn::MulAdd(a, hn::Load(d, turn + f), re0);
-    im0 = hn::MulAdd(a, hn::Load(d, turn + im_at), im0);
-    re1 = hn::MulAdd(b, hn::Load(d, turn + row + f), re1);
-    im1 = hn::MulAdd(b, hn::Load(d, turn + row + im_at), im1);
+    re0 = hn::MulAdd(hn::Set(d, s.even[k]), hn::Load(d, turn + f), re0);
+    im0 = hn::MulAdd(hn::Set(d, s.odd[k]), hn::Load(d, turn + im_at), im0);
+    re1 = hn::MulAdd(hn::Set(d, s.even[k + 1]), hn::Load(d, turn + row + f), re1);
+    im1 = hn::MulAdd(hn::Set(d, s.odd[k + 1]), hn::Load(d, turn + row + im_at), im1);
   }
   auto re = hn::Add(re0, re1), im = hn::Add(im0, im1);
   const auto add_turned = [&](const float* older, const float* back) HWY_ATTR {
@@ -76,9 +74,10 @@ HopBank::HopBank(std::span<const double> hz)
   tables_.padded = padded_;
   for (int f = 0; f < size_; ++f) {
     const double omega = 2.0 * std::numbers::pi * hz[f] / kSampleRate;
-    for (int k = 0; k < kHop; ++k) {
-      tables_.turn[k * 2 * padded_ + f] = static_cast<float>(std::cos(omega * k));
-      tables_.turn[k * 2 * padded_ + padded_ + f] = static_cast<float>(-std::sin(omega * k));
+    for (int k = 0; k < kHalf; ++k) {
+      const double from_middle = k - (kHop - 1) / 2.0;
+      tables_.turn[k * 2 * padded_ + f] = static_cast<float>(std::cos(omega * from_middle));
+      tables_.turn[k * 2 * padded_ + padded_ + f] = static_cast<float>(-std::sin(omega * from_middle));
     }
     for (int n = 0; n < 3; ++n) {
       tables_.back[n * 2 * padded_ + f] = static_cast<float>(std::cos(omega * kHop * (1 << n)));
@@ -88,13 +87,17 @@ HopBank::HopBank(std::span<const double> hz)
 }
 
 void HopWindows::Push(std::span<const int16_t> hop) {
-  std::array<float, HopBank::kHop> samples;
+  std::array<float, HopBank::kHalf> even, odd;
   float energy = 0;
-  for (int k = 0; k < HopBank::kHop; ++k) samples[k] = hop[k];
-  for (const float s : samples) energy += s * s;
+  for (int k = 0; k < HopBank::kHalf; ++k) {
+    const int a = hop[k], b = hop[HopBank::kHop - 1 - k];
+    even[k] = static_cast<float>(a + b);
+    odd[k] = static_cast<float>(a - b);
+    energy += even[k] * even[k] + odd[k] * odd[k];  // twice a² + b²
+  }
   ++now_;
-  energy_[Slot(0, kPairs)] = energy;
-  HWY_DYNAMIC_DISPATCH(Advance)(bank_->tables(), {.samples = samples.data(),
+  energy_[Slot(0, kPairs)] = energy / 2;
+  HWY_DYNAMIC_DISPATCH(Advance)(bank_->tables(), {.even = even.data(), .odd = odd.data(),
                                                   .last = last_.sums.data(),
                                                   .pair_back = pairs_[Slot(2, kPairs)].sums.data(),
                                                   .pair = pairs_[Slot(0, kPairs)].sums.data(),

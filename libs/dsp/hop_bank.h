@@ -22,6 +22,7 @@ namespace flattone::dsp {
 class HopBank {
  public:
   static constexpr int kHop = 20;     // samples: 2.5 ms
+  static constexpr int kHalf = kHop / 2;
   static constexpr int kMost = 48;    // frequencies
   static constexpr int kLanes = 8;    // frequencies side by side
 
@@ -33,13 +34,14 @@ class HopBank {
   // Each table: [k][re of all, im of all], `2 * padded` floats a row.
   struct Tables {
     int padded = 0;
-    alignas(64) std::array<float, kHop * 2 * kMost> turn{};       // e^{-iωk}
+    alignas(64) std::array<float, kHalf * 2 * kMost> turn{};      // e^{-iω(k - 9.5)}: about the hop's middle, its other half is the mirror
     alignas(64) std::array<float, 3 * 2 * kMost> back{};          // e^{iω·kHop·n}: n = 1, 2, 4
   };
   const Tables& tables() const { return tables_; }
   // What the vector code does with one hop; each sum is laid out like a table's row.
   struct Step {
-    const float* samples;    // kHop
+    const float* even;       // kHalf: sample k plus its mirror
+    const float* odd;        // kHalf: sample k minus its mirror
     float* last;             // the hop before; becomes this one
     const float* pair_back;  // two hops ago
     float* pair;

@@ -15,7 +15,7 @@ KLETTRES = pathlib.Path("/usr/share/klettres")
 KTUBERLING = pathlib.Path("/usr/share/ktuberling/sounds")
 MUSIC = pathlib.Path("/usr/share/asterisk/moh")
 # Voices that set the threshold, and train nothing.
-TUNING = ("ktuberling-da", "klettres-es", "klettres-ru", "klettres-hu", "klettres-en", "asterisk-fr", "klettres-nds")
+TUNING = ("asterisk-es", "asterisk-fr", "ktuberling-da", "klettres-es", "klettres-ru", "klettres-hu", "klettres-en", "klettres-nds")
 
 
 def _voices():

@@ -50,7 +50,7 @@ def partial(forest, x):
     return out
 
 
-def gates(forest, x, start, go_on, after=(10, 30, 80), lost=2e-4):
+def gates(forest, x, start, go_on, after=(4, 8, 16, 32, 64, 128), lost=4e-4):
     """Of the hops that all trees would keep on, at most `lost` are given up at a gate; of those that they would not
     begin a mask for, as few are let through."""
     margins = partial(forest, x)

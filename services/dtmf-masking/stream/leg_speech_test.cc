@@ -63,7 +63,7 @@ Share Altered(const LegRig& rig, const std::vector<int16_t>& in, const std::vect
   return share;
 }
 
-TEST_CASE("speech alone: under 2 % of its frames altered, at most one false key in ten minutes", "[speech][long]") {
+TEST_CASE("speech alone: of no voice more than 1.5 % of its frames altered, and no false key", "[speech][long]") {
   bool any = false;
   for (const std::string_view language : {"en", "es", "fr", "it", "ru"}) {
     const std::vector<int16_t> in = Speech(language, 4);
@@ -75,8 +75,8 @@ TEST_CASE("speech alone: under 2 % of its frames altered, at most one false key 
     const double minutes = static_cast<double>(in.size()) / 8000 / 60;
     std::printf("speech %s: %.1f min, %.2f %% of %ld active frames altered, %zu false keys\n", std::string(language).c_str(),
                 minutes, share.percent(), static_cast<long>(share.frames), rig.keys().size());
-    CHECK(share.percent() < 2.0);
-    CHECK(static_cast<double>(rig.keys().size()) <= std::ceil(minutes / 10));
+    CHECK(share.percent() <= 1.5);
+    CHECK(rig.keys().empty());
     CHECK(HeardBySpandsp(rig.out()).empty());
   }
   if (!any) Skip();
