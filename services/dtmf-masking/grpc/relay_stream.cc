@@ -155,14 +155,14 @@ void RelayStream::Open(const v1::OpenLeg& request) {
     shared_.meters.key_seconds.Observe(absl::ToDoubleSeconds(took));
     AddEvent(id, v1::LEG_EVENT_KIND_KEY_DELIVERED, onset);
     output_();
-  }
+  };
   listener.lost = [this, id](uint32_t onset, const absl::Status& why) {
     shared_.meters.keys_lost.Add();
     const auto leg = legs_.find(id);
     if (leg != legs_.end()) shared_.log.Error(leg->second.trace, "key lost", {{"capture", leg->second.capture_id}, {"why", why}});
     AddEvent(id, v1::LEG_EVENT_KIND_KEY_LOST, onset);
     output_();
-  }
+  };
   listener.retried = [this] { shared_.meters.key_retries.Add(); };
   leg.keys = KeySender::Create({request.tenant_id(), request.capture_id(), request.masker_epoch(), request.traceparent()},
                                shared_.limits.keys, shared_.vault(address), shared_.random, shared_.clock, std::move(listener));
