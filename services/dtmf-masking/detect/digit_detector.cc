@@ -11,17 +11,17 @@ namespace flattone::masking {
 namespace {
 
 constexpr std::array<double, 8> kHz = {697, 770, 852, 941, 1209, 1336, 1477, 1633};
-constexpr int kHop = dsp::HopBank::kHop;
+constexpr int kStep = dsp::HopBank::kHop;
 constexpr int kHalf = 4, kWindow = 8;  // hops: frequency is the phase turned between two halves of 10 ms
 constexpr double kShare = 0.8;
 constexpr double kOffsetPercent = 2.3;
-constexpr double kWeakestDbm0 = -40;
+constexpr double kWeakestToneDbm0 = -40;
 constexpr double kTwistUpDb = 6, kTwistDownDb = -10;
 constexpr double kHeldPower = 0.1;  // of the level at which it was counted
 constexpr int kGoodHops = 7;
 constexpr int kEndHops = 7;
 constexpr int kMostUnknownHops = 32;
-constexpr int kLeastKnown = 120;
+constexpr int kLeastHeard = 120;
 constexpr float kMostLoss = 0.6f;  // of a tone 2.3 % beside 1633 Hz, over 10 ms, in power
 constexpr int kWindowAge = 120;  // an onset is about this old when the first clean window ends
 
@@ -38,14 +38,14 @@ double PowerOf(std::complex<float> older, std::complex<float> newer, double* off
   return amplitude * amplitude / 2;
 }
 
-const dsp::HopBank& TheBank() {
+const dsp::HopBank& DigitBank() {
   static const dsp::HopBank bank(kHz);
   return bank;
 }
 
 }  // namespace
 
-DigitDetector::DigitDetector() : sums_(TheBank()) {}
+DigitDetector::DigitDetector() : sums_(DigitBank()) {}
 
 void DigitDetector::Reset() {
   sums_.Reset();
@@ -65,8 +65,8 @@ std::optional<DigitDetector::Started> DigitDetector::Push(std::span<const int16_
   at_ = (at_ + 1) % kWindow;
   int heard = 0;
   for (const int k : known_) heard += k;
-  if (candidate_ >= 0) candidate_age_ += kHop;
-  if (heard < kLeastKnown) {  // neither proof nor disproof
+  if (candidate_ >= 0) candidate_age_ += kStep;
+  if (heard < kLeastHeard) {  // neither proof nor disproof
     if (++unknown_ > kMostUnknownHops) {
       active_ = -1;
       Forget();
@@ -96,8 +96,8 @@ bool DigitDetector::Glance() const {
     for (int i = first; i < first + 4; ++i) best = std::max(best, std::norm(sums_.Quad(i, 0)) + std::norm(sums_.Quad(i, kHalf)));
     return best;
   };
-  constexpr float kToPower = 1 / (kHalf * kHop * static_cast<float>(kHalf * kHop) * kMostLoss);
-  const float mean = sums_.Energy(kWindow) / (kWindow * kHop);
+  constexpr float kToPower = 1 / (kHalf * kStep * static_cast<float>(kHalf * kStep) * kMostLoss);
+  const float mean = sums_.Energy(kWindow) / (kWindow * kStep);
   return (most(0) + most(4)) * kToPower >= static_cast<float>(kShare) * mean;
 }
 
@@ -119,8 +119,8 @@ DigitDetector::Reading DigitDetector::Read() {
   r.column = high - 4;
   r.low = PowerOf(older_[low], newer_[low], &low_offset);
   r.high = PowerOf(older_[high], newer_[high], &high_offset);
-  const double mean = sums_.Energy(kWindow) / (kWindow * kHop);
-  static const double kWeakest = dsp::PowerOfDbm0(kWeakestDbm0);
+  const double mean = sums_.Energy(kWindow) / (kWindow * kStep);
+  static const double kWeakest = dsp::PowerOfDbm0(kWeakestToneDbm0);
   static const double kUp = std::pow(10, kTwistUpDb / 10), kDown = std::pow(10, kTwistDownDb / 10);
   r.clean = std::min(r.low, r.high) >= kWeakest && r.low + r.high >= kShare * mean &&
             std::abs(low_offset) * 100 <= kOffsetPercent * kHz[low] &&
