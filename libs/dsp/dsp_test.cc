@@ -79,9 +79,11 @@ std::complex<double> Sum(std::span<const int16_t> sound, double hz) {
   return sum;
 }
 
-TEST_CASE("sums over 5, 10 and 20 ms are those of the plain formula, on every instruction set of this machine") {
+TEST_CASE("sums over one, two and four hops are those of the plain formula, on every instruction set of this machine") {
   const std::vector<double> hz = {697, 1209, 1000.5, 652, 1633, 2700, 220, 941, 1477.25};
-  const HopBank bank(hz);
+  const HopBank bank(hz, GENERATE(20, 40));
+  const size_t hop = static_cast<size_t>(bank.hop());
+  REQUIRE(bank.padded() == 16);
   std::vector<int16_t> sound(8000);
   AddSine(sound, 0, 8000, 1000.5, -10);
   AddNoise(sound, -20, 4);
@@ -90,18 +92,18 @@ TEST_CASE("sums over 5, 10 and 20 ms are those of the plain formula, on every in
   for (const char* target : HopBankTargets()) {
     CAPTURE(target);
     REQUIRE(ForceHopBankTarget(target));
-    HopWindows windows(bank);
-    for (size_t end = HopBank::kHop; end <= sound.size(); end += HopBank::kHop) {
-      windows.Push(all.subspan(end - HopBank::kHop, HopBank::kHop));
-      if (end < 1000 || end % 700 != 0) continue;
+    HopWindows<16, 16, 8> windows(bank);
+    for (size_t end = hop; end <= sound.size(); end += hop) {
+      windows.Push(all.subspan(end - hop, hop));
+      if (end < 1000 || end % 700 >= hop) continue;
       for (int f = 0; f < bank.size(); ++f) {
-        const auto exact = [&](size_t samples, size_t ago) { return std::abs(Sum(all.subspan(end - ago - samples, samples), hz[f])); };
-        CHECK(std::sqrt(windows.power()[f]) == Approx(exact(160, 0)).epsilon(1e-4).margin(3));
-        CHECK(std::abs(windows.Quad(f, 0)) == Approx(exact(80, 0)).epsilon(1e-4).margin(3));
-        CHECK(std::abs(windows.Pair(f, 6)) == Approx(exact(40, 120)).epsilon(1e-4).margin(3));
-        CHECK(std::abs(windows.Quad(f, 0) + windows.QuadBefore(f)) == Approx(exact(160, 0)).epsilon(1e-4).margin(3));
+        const auto exact = [&](size_t hops, size_t ago) { return std::abs(Sum(all.subspan(end - (ago + hops) * hop, hops * hop), hz[f])); };
+        CHECK(std::sqrt(windows.power()[f]) == Approx(exact(4, 0)).epsilon(1e-4).margin(3));
+        CHECK(std::abs(windows.Four(f, 5)) == Approx(exact(4, 5)).epsilon(1e-4).margin(3));
+        CHECK(std::abs(windows.One(f, 6)) == Approx(exact(1, 6)).epsilon(1e-4).margin(3));
+        CHECK(std::abs(windows.Four(f, 0) + windows.FourBefore(f)) == Approx(exact(8, 0)).epsilon(1e-4).margin(3));
       }
-      CHECK(windows.Energy(8) == Approx(MeanSquare(all.subspan(end - 160, 160)) * 160).epsilon(1e-4));
+      CHECK(windows.Energy(8) == Approx(MeanSquare(all.subspan(end - 8 * hop, 8 * hop)) * 8 * static_cast<double>(hop)).epsilon(1e-4));
     }
     windows.Reset();
     CHECK(windows.Energy(8) == 0);

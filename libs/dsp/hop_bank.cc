@@ -18,41 +18,82 @@ namespace flattone::dsp {
 namespace HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-// One register of frequencies: this hop, then 5, 10 and 20 ms by turning what came before.
-template <class D>
-HWY_INLINE void OneRegister(D d, const HopBank::Tables& t, const HopBank::Step& s, size_t f) {
-  const size_t im_at = static_cast<size_t>(t.padded) + f, row = 2 * static_cast<size_t>(t.padded);
-  auto re0 = hn::Zero(d), re1 = hn::Zero(d), im0 = hn::Zero(d), im1 = hn::Zero(d);
-  for (size_t k = 0; k < HopBank::kHalf; k += 2) {  // two chains each: a multiply-add takes four cycles
-    const float* turn = t.turn.data() + k * row;
-    re0 = hn::MulAdd(hn::Set(d, s.even[k]), hn::Load(d, turn + f), re0);
-    im0 = hn::MulAdd(hn::Set(d, s.odd[k]), hn::Load(d, turn + im_at), im0);
-    re1 = hn::MulAdd(hn::Set(d, s.even[k + 1]), hn::Load(d, turn + row + f), re1);
-    im1 = hn::MulAdd(hn::Set(d, s.odd[k + 1]), hn::Load(d, turn + row + im_at), im1);
-  }
-  auto re = hn::Add(re0, re1), im = hn::Add(im0, im1);
+// This hop's sums of one register of frequencies, then two and four hops by turning what came before.
+template <class D, class V = hn::Vec<D>>
+HWY_INLINE void Finish(D d, const HopBank::Tables& t, const HopBank::Step& s, size_t f, V re, V im) {
+  const size_t im_at = static_cast<size_t>(t.padded), row = 2 * im_at;
+  hn::Store(re, d, s.one + f);
+  hn::Store(im, d, s.one + im_at + f);
   const auto add_turned = [&](const float* older, const float* back) HWY_ATTR {
-    const auto x = hn::Load(d, older + f), y = hn::Load(d, older + im_at);
-    const auto c = hn::Load(d, back + f), w = hn::Load(d, back + im_at);
-    re = hn::Add(re, hn::NegMulAdd(y, w, hn::Mul(x, c)));
-    im = hn::Add(im, hn::MulAdd(x, w, hn::Mul(y, c)));
+    const auto u = hn::Load(d, older + f), v = hn::Load(d, older + im_at + f);
+    const auto c = hn::Load(d, back + f), w = hn::Load(d, back + im_at + f);
+    re = hn::Add(re, hn::NegMulAdd(v, w, hn::Mul(u, c)));
+    im = hn::Add(im, hn::MulAdd(u, w, hn::Mul(v, c)));
   };
-  const auto hop_re = re, hop_im = im;
-  add_turned(s.last, t.back.data());
-  hn::Store(hop_re, d, s.last + f);
-  hn::Store(hop_im, d, s.last + im_at);
-  hn::Store(re, d, s.pair + f);
-  hn::Store(im, d, s.pair + im_at);
-  add_turned(s.pair_back, t.back.data() + row);
-  hn::Store(re, d, s.quad + f);
-  hn::Store(im, d, s.quad + im_at);
-  add_turned(s.quad_back, t.back.data() + 2 * row);
+  add_turned(s.one_back, t.back.data());
+  hn::Store(re, d, s.two + f);
+  hn::Store(im, d, s.two + im_at + f);
+  add_turned(s.two_back, t.back.data() + row);
+  hn::Store(re, d, s.four + f);
+  hn::Store(im, d, s.four + im_at + f);
   hn::Store(hn::MulAdd(re, re, hn::Mul(im, im)), d, s.power + f);
 }
 
-void Advance(const HopBank::Tables& tables, const HopBank::Step& step) {
+void Advance(const HopBank::Tables& t, const HopBank::Step& s) {
   const hn::CappedTag<float, HopBank::kLanes> d;
-  for (size_t f = 0; f < static_cast<size_t>(tables.padded); f += hn::Lanes(d)) OneRegister(d, tables, step, f);
+  const size_t lanes = hn::Lanes(d), im_at = static_cast<size_t>(t.padded), row = 2 * im_at, half = static_cast<size_t>(t.half);
+  size_t f = 0;
+  for (; f + 3 * lanes <= im_at; f += 3 * lanes) {  // a sample that is spread over a register serves three registers of frequencies
+    auto re0 = hn::Zero(d), re1 = re0, re2 = re0, im0 = re0, im1 = re0, im2 = re0;
+    const float* turn = t.turn.data() + f;
+    for (size_t k = 0; k < half; ++k, turn += row) {
+      const auto a = hn::Set(d, s.even[k]), b = hn::Set(d, s.odd[k]);
+      re0 = hn::MulAdd(a, hn::Load(d, turn), re0);
+      re1 = hn::MulAdd(a, hn::Load(d, turn + lanes), re1);
+      re2 = hn::MulAdd(a, hn::Load(d, turn + 2 * lanes), re2);
+      im0 = hn::MulAdd(b, hn::Load(d, turn + im_at), im0);
+      im1 = hn::MulAdd(b, hn::Load(d, turn + im_at + lanes), im1);
+      im2 = hn::MulAdd(b, hn::Load(d, turn + im_at + 2 * lanes), im2);
+    }
+    Finish(d, t, s, f, re0, im0);
+    Finish(d, t, s, f + lanes, re1, im1);
+    Finish(d, t, s, f + 2 * lanes, re2, im2);
+  }
+  for (; f < im_at; f += lanes) {
+    auto re0 = hn::Zero(d), re1 = re0, im0 = re0, im1 = re0;  // two chains each: a multiply-add takes four cycles
+    const float* turn = t.turn.data() + f;
+    for (size_t k = 0; k + 1 < half; k += 2, turn += 2 * row) {
+      re0 = hn::MulAdd(hn::Set(d, s.even[k]), hn::Load(d, turn), re0);
+      im0 = hn::MulAdd(hn::Set(d, s.odd[k]), hn::Load(d, turn + im_at), im0);
+      re1 = hn::MulAdd(hn::Set(d, s.even[k + 1]), hn::Load(d, turn + row), re1);
+      im1 = hn::MulAdd(hn::Set(d, s.odd[k + 1]), hn::Load(d, turn + row + im_at), im1);
+    }
+    Finish(d, t, s, f, hn::Add(re0, re1), hn::Add(im0, im1));
+  }
+}
+
+// What a sample and its mirror add up to, and how they differ; the hop's sum of squares. Four by four, the last of the
+// half once more where it is no multiple.
+float Split(const int16_t* hop, size_t half, float* even, float* odd) {
+  const hn::CappedTag<float, 4> d;
+  const size_t lanes = hn::Lanes(d);
+  const hn::Rebind<int32_t, decltype(d)> wide;
+  const hn::Rebind<int16_t, decltype(d)> narrow;
+  alignas(16) float x[HopBank::kMostHop];
+  auto energy = hn::Zero(d);
+  for (size_t k = 0; k < 2 * half; k += lanes) {
+    const auto v = hn::ConvertTo(d, hn::PromoteTo(wide, hn::LoadU(narrow, hop + k)));
+    energy = hn::MulAdd(v, v, energy);
+    hn::Store(v, d, x + k);
+  }
+  const auto fold = [&](size_t k) HWY_ATTR {
+    const auto v = hn::LoadU(d, x + k), mirror = hn::Reverse(d, hn::LoadU(d, x + 2 * half - lanes - k));
+    hn::StoreU(hn::Add(v, mirror), d, even + k);
+    hn::StoreU(hn::Sub(v, mirror), d, odd + k);
+  };
+  for (size_t k = 0; k + lanes <= half; k += lanes) fold(k);
+  if (half % lanes != 0) fold(half - lanes);
+  return hn::GetLane(hn::SumOfLanes(d, energy));
 }
 
 }  // namespace HWY_NAMESPACE
@@ -64,66 +105,33 @@ namespace flattone::dsp {
 namespace {
 
 HWY_EXPORT(Advance);
+HWY_EXPORT(Split);
 
 int Rounded(size_t n) { return static_cast<int>((n + HopBank::kLanes - 1) / HopBank::kLanes * HopBank::kLanes); }
 
 }  // namespace
 
-HopBank::HopBank(std::span<const double> hz)
-    : size_(static_cast<int>(std::min<size_t>(hz.size(), kMost))), padded_(Rounded(size_)) {
-  tables_.padded = padded_;
+HopBank::HopBank(std::span<const double> hz, int hop) : size_(static_cast<int>(std::min<size_t>(hz.size(), kMost))) {
+  const int padded = tables_.padded = Rounded(static_cast<size_t>(size_));
+  const int half = tables_.half = std::min(hop, kMostHop) / 2;
   for (int f = 0; f < size_; ++f) {
     const double omega = 2.0 * std::numbers::pi * hz[f] / kSampleRate;
-    for (int k = 0; k < kHalf; ++k) {
-      const double from_middle = k - (kHop - 1) / 2.0;
-      tables_.turn[k * 2 * padded_ + f] = static_cast<float>(std::cos(omega * from_middle));
-      tables_.turn[k * 2 * padded_ + padded_ + f] = static_cast<float>(-std::sin(omega * from_middle));
+    for (int k = 0; k < half; ++k) {
+      const double from_middle = k - (2 * half - 1) / 2.0;
+      tables_.turn[k * 2 * padded + f] = static_cast<float>(std::cos(omega * from_middle));
+      tables_.turn[k * 2 * padded + padded + f] = static_cast<float>(-std::sin(omega * from_middle));
     }
     for (int n = 0; n < 3; ++n) {
-      tables_.back[n * 2 * padded_ + f] = static_cast<float>(std::cos(omega * kHop * (1 << n)));
-      tables_.back[n * 2 * padded_ + padded_ + f] = static_cast<float>(std::sin(omega * kHop * (1 << n)));
+      tables_.back[n * 2 * padded + f] = static_cast<float>(std::cos(omega * 2 * half * (1 << n)));
+      tables_.back[n * 2 * padded + padded + f] = static_cast<float>(std::sin(omega * 2 * half * (1 << n)));
     }
   }
 }
 
-void HopWindows::Push(std::span<const int16_t> hop) {
-  std::array<float, HopBank::kHalf> even, odd;
-  float energy = 0;
-  for (int k = 0; k < HopBank::kHalf; ++k) {
-    const int a = hop[k], b = hop[HopBank::kHop - 1 - k];
-    even[k] = static_cast<float>(a + b);
-    odd[k] = static_cast<float>(a - b);
-    energy += even[k] * even[k] + odd[k] * odd[k];  // twice a² + b²
-  }
-  ++now_;
-  energy_[Slot(0, kPairs)] = energy / 2;
-  HWY_DYNAMIC_DISPATCH(Advance)(bank_->tables(), {.even = even.data(), .odd = odd.data(),
-                                                  .last = last_.sums.data(),
-                                                  .pair_back = pairs_[Slot(2, kPairs)].sums.data(),
-                                                  .pair = pairs_[Slot(0, kPairs)].sums.data(),
-                                                  .quad_back = quads_[Slot(4, kQuads)].sums.data(),
-                                                  .quad = quads_[Slot(0, kQuads)].sums.data(),
-                                                  .power = power_.data()});
-}
+void HopBank::Advance(const Step& step) const { HWY_DYNAMIC_DISPATCH(Advance)(tables_, step); }
 
-void HopWindows::Reset() { *this = HopWindows(*bank_); }
-
-std::complex<float> HopWindows::TwoHops(int f) const {
-  const float* row = bank_->tables().back.data() + 2 * bank_->padded();
-  return {row[f], row[bank_->padded() + f]};
-}
-
-std::complex<float> HopWindows::QuadBefore(int f) const {
-  const float* row = bank_->tables().back.data() + 4 * bank_->padded();
-  const float c = row[f], s = row[bank_->padded() + f];
-  const std::complex<float> older = Quad(f, 4);
-  return {older.real() * c - older.imag() * s, older.real() * s + older.imag() * c};
-}
-
-float HopWindows::Energy(int hops, int ago) const {
-  float sum = 0;
-  for (int h = 0; h < hops; ++h) sum += energy_[Slot(ago + h, kPairs)];
-  return sum;
+float HopBank::Split(std::span<const int16_t> hop, float* even, float* odd) const {
+  return HWY_DYNAMIC_DISPATCH(Split)(hop.data(), static_cast<size_t>(tables_.half), even, odd);
 }
 
 std::span<const char* const> HopBankTargets() {

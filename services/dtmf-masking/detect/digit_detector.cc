@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <numbers>
+#include <utility>
 
 #include "libs/dsp/dtmf.h"
 #include "libs/dsp/level.h"
@@ -11,7 +12,7 @@ namespace flattone::masking {
 namespace {
 
 constexpr std::array<double, 8> kHz = {697, 770, 852, 941, 1209, 1336, 1477, 1633};
-constexpr int kStep = dsp::HopBank::kHop;
+constexpr int kStep = 20;  // samples: 2.5 ms
 constexpr int kHalf = 4, kWindow = 8;  // hops: frequency is the phase turned between two halves of 10 ms
 constexpr double kShare = 0.8;
 constexpr double kOffsetPercent = 2.3;
@@ -39,7 +40,7 @@ double PowerOf(std::complex<float> older, std::complex<float> newer, double* off
 }
 
 const dsp::HopBank& DigitBank() {
-  static const dsp::HopBank bank(kHz);
+  static const dsp::HopBank bank(kHz, kStep);
   return bank;
 }
 
@@ -50,6 +51,7 @@ DigitDetector::DigitDetector() : sums_(DigitBank()) {}
 void DigitDetector::Reset() {
   sums_.Reset();
   known_.fill(0);
+  heard_ = 0;
   active_ = -1;
   Forget();
 }
@@ -61,12 +63,10 @@ void DigitDetector::Forget() {
 
 std::optional<DigitDetector::Started> DigitDetector::Push(std::span<const int16_t> hop, int known) {
   sums_.Push(hop);
-  known_[at_] = known;
+  heard_ += known - std::exchange(known_[at_], known);
   at_ = (at_ + 1) % kWindow;
-  int heard = 0;
-  for (const int k : known_) heard += k;
   if (candidate_ >= 0) candidate_age_ += kStep;
-  if (heard < kLeastHeard) {  // neither proof nor disproof
+  if (heard_ < kLeastHeard) {  // neither proof nor disproof
     if (++unknown_ > kMostUnknownHops) {
       active_ = -1;
       Forget();
@@ -77,8 +77,8 @@ std::optional<DigitDetector::Started> DigitDetector::Push(std::span<const int16_
   const bool possible = Glance();
   if (possible || active_ >= 0) {
     for (int i = 0; i < 8; ++i) {
-      newer_[i] = sums_.Quad(i, 0);
-      older_[i] = sums_.QuadBefore(i);
+      newer_[i] = sums_.Four(i, 0);
+      older_[i] = sums_.FourBefore(i);
     }
   }
   if (active_ >= 0) {
@@ -93,7 +93,7 @@ std::optional<DigitDetector::Started> DigitDetector::Push(std::span<const int16_
 bool DigitDetector::Glance() const {
   const auto most = [this](int first) {
     float best = 0;
-    for (int i = first; i < first + 4; ++i) best = std::max(best, std::norm(sums_.Quad(i, 0)) + std::norm(sums_.Quad(i, kHalf)));
+    for (int i = first; i < first + 4; ++i) best = std::max(best, std::norm(sums_.Four(i, 0)) + std::norm(sums_.Four(i, kHalf)));
     return best;
   };
   constexpr float kToPower = 1 / (kHalf * kStep * static_cast<float>(kHalf * kStep) * kMostLoss);

@@ -40,9 +40,10 @@ class DigitDetector {
   std::optional<Started> Consider(const Reading& reading);
   void Forget();
 
-  dsp::HopWindows sums_;
+  dsp::HopWindows<8, 8, 8> sums_;
   std::array<std::complex<float>, 8> newer_{}, older_{};
   std::array<int, 8> known_{};
+  int heard_ = 0;  // sum of known_
   int at_ = 0;
   int active_ = -1;                   // counted and sounding
   double active_low_ = 0, active_high_ = 0;

@@ -16,7 +16,7 @@ constexpr double kLowStep = 23, kHighStep = 26;
 constexpr int kClear = 3;  // grid places: nearer than that a second peak is a side of the first
 
 constexpr int kLeastKnown = 60;       // samples of a window
-constexpr float kWindowSamples = 8 * kHop;
+constexpr float kWindowSamples = 4 * ToneFeatures::kAsked;
 constexpr float kToEnergy = 2.0f / kWindowSamples;  // |sum|² of a window to the tone's sum of squares
 
 // A glance rules a window out when the pair is below these.
@@ -40,7 +40,7 @@ const Grid& TheGrid() {
   return grid;
 }
 const dsp::HopBank& TheBank() {
-  static const dsp::HopBank bank(TheGrid().hz);
+  static const dsp::HopBank bank(TheGrid().hz, ToneFeatures::kAsked);
   return bank;
 }
 
@@ -78,8 +78,14 @@ Found Strongest(std::span<const float> power, int first, int end) {
   return f;
 }
 
+// Four at a time: a maximum waits for the one before it.
 float Most(std::span<const float> power, int first, int end) {
-  return *std::max_element(power.begin() + first, power.begin() + end);
+  std::array<float, 4> most{};
+  for (; first + 4 <= end; first += 4) {
+    for (int lane = 0; lane < 4; ++lane) most[lane] = std::max(most[lane], power[first + lane]);
+  }
+  for (; first < end; ++first) most[0] = std::max(most[0], power[first]);
+  return std::max(std::max(most[0], most[1]), std::max(most[2], most[3]));
 }
 
 }  // namespace
@@ -100,10 +106,11 @@ int ToneFeatures::Known() const {
 }
 
 ToneFeatures::Answer ToneFeatures::Push(std::span<const int16_t> hop, int known) {
-  sums_.Push(hop);
+  std::copy(hop.begin(), hop.end(), heard_.begin() + now_ % kStride * kHop);
   ++now_;
   known_[now_ & 7] = known;
   if (now_ % kStride != 0) return Answer::kNone;
+  sums_.Push(heard_);
   Window& window = windows_[now_ / kStride & 3];
   Tone low, high;
   window.possible = Known() >= kLeastKnown && Glance(low, high);
@@ -117,7 +124,7 @@ ToneFeatures::Answer ToneFeatures::Push(std::span<const int16_t> hop, int known)
 
 bool ToneFeatures::Glance(Tone& low, Tone& high) const {
   const std::span<const float> power = sums_.power();
-  const float energy = sums_.Energy(8);
+  const float energy = sums_.Energy(4);
   static const float kFloor = static_cast<float>(dsp::PowerOfDbm0(kWeakestDbm0)) * kWindowSamples;
   if (energy < kFloor) return false;
   const float best_low = Most(power, kLow, kLowEnd), best_high = Most(power, kHigh, kHighEnd);
@@ -133,8 +140,8 @@ bool ToneFeatures::Glance(Tone& low, Tone& high) const {
 void ToneFeatures::Follow(Tone& tone) const {
   constexpr int kSteps = 10;
   std::array<std::complex<float>, kSteps> r;
-  for (int k = 0; k < kSteps; ++k) r[k] = sums_.Pair(tone.at, 2 * k);
-  const std::complex<float> grid_turn = sums_.TwoHops(tone.at);
+  for (int k = 0; k < kSteps; ++k) r[k] = sums_.One(tone.at, k);
+  const std::complex<float> grid_turn = sums_.Turn(tone.at);
   std::complex<float> z = 0;
   for (int k = 0; k < 3; ++k) z += Times(r[k], std::conj(Times(r[k + 1], grid_turn)));
   const float length = std::sqrt(std::norm(z));
@@ -164,7 +171,7 @@ void ToneFeatures::Follow(Tone& tone) const {
 }
 
 void ToneFeatures::Describe(const Tone& low, const Tone& high, Window& window) const {
-  const float energy = sums_.Energy(8) + 1, newer = sums_.Energy(4) + 1, older = sums_.Energy(4, 4) + 1;
+  const float energy = sums_.Energy(4) + 1, newer = sums_.Energy(2) + 1, older = sums_.Energy(2, 2) + 1;
   float* x = window.x.data();
   for (const Tone* tone : {&low, &high}) {
     *x++ = PercentOff(tone->hz);
@@ -184,7 +191,7 @@ void ToneFeatures::Describe(const Tone& low, const Tone& high, Window& window) c
   *x++ = high.energy / (low.energy + 1);
   *x++ = (low.energy + high.energy) / energy;
   *x++ = energy / kWindowSamples;
-  *x++ = sums_.Energy(8, 8) / energy;
+  *x++ = sums_.Energy(4, 4) / energy;
   *x++ = (low.newer_energy + high.newer_energy) / newer;
   *x++ = (low.older_energy + high.older_energy) / older;
   *x++ = Most(power, kLowEnd, kHigh) * to_weaker;

@@ -17,7 +17,7 @@
 
 namespace flattone::masking {
 
-inline constexpr int kHop = dsp::HopBank::kHop;  // samples: 2.5 ms
+inline constexpr int kHop = 20;  // samples: 2.5 ms
 
 class ToneFeatures {
  public:
@@ -57,7 +57,8 @@ class ToneFeatures {
   const Window& Back(unsigned windows) const { return windows_[(now_ / kStride - windows) & 3]; }
   int Known() const;
 
-  dsp::HopWindows sums_;
+  dsp::HopWindows<48, 16, 1> sums_;  // in hops of kAsked samples
+  std::array<int16_t, kAsked> heard_{};
   std::array<Window, 4> windows_;  // the newest four, 5 ms apart
   std::array<int, 8> known_{};
   unsigned now_ = 0;

@@ -8,6 +8,7 @@ namespace {
 // No branch depends on the sound: the processor works at several trees at once.
 float Ask(const Tree& tree, TreeModel::Numbers numbers) {
   unsigned node = 0;
+#pragma GCC unroll 5
   for (int level = 0; level < Tree::kDepth; ++level) {
     node = 2 * node + 1 + static_cast<unsigned>(numbers[tree.feature[node]] > tree.threshold[node]);
   }
