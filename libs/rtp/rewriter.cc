@@ -8,6 +8,7 @@ namespace flattone::rtp {
 namespace {
 // A change this far back is settled: numbers before it are no longer in use, and distances stay unambiguous.
 constexpr int16_t kSettled = 0x2000;
+constexpr int16_t kMostMisorder = 100;  // RFC 3550 appendix A.1
 }  // namespace
 
 uint16_t HeaderRewriter::Forward(uint16_t ingress) {
@@ -30,6 +31,23 @@ uint16_t HeaderRewriter::Forward(uint16_t ingress) {
     }
   }
   return static_cast<uint16_t>(ingress + before_);
+}
+
+bool HeaderRewriter::Restarts(uint16_t ingress) {
+  if (!started_ || SequenceDistance(ingress, newest_ingress_) >= -kMostMisorder) {
+    behind_ = false;
+    return false;
+  }
+  const bool second = behind_ && ingress == behind_next_;
+  behind_ = !second;
+  behind_next_ = static_cast<uint16_t>(ingress + 1);
+  return second;
+}
+
+void HeaderRewriter::Restart(uint16_t ingress) {
+  newest_ingress_ = static_cast<uint16_t>(ingress - 1);
+  settled_ = changed_;
+  before_ = offset_;
 }
 
 void HeaderRewriter::Shift(uint16_t first_ingress, int by) {

@@ -23,6 +23,11 @@ class HeaderRewriter {
  public:
   // The number under which the packet leaves.
   uint16_t Forward(uint16_t ingress);
+  // To be asked for each packet first: true when the sender has begun its numbers anew, two in a row far behind the newest
+  // (RFC 3550 appendix A.1). Then Restart(), or what comes counts as late for up to half the number space.
+  bool Restarts(uint16_t ingress);
+  // This packet is the first of the new numbers; the offset stays.
+  void Restart(uint16_t ingress);
   // The packet is dropped without a gap. A number older than the newest is only counted: its gap has been seen already.
   void LeaveOut(uint16_t ingress, size_t octets);
   // The packet is dropped, its gap stays.
@@ -64,8 +69,10 @@ class HeaderRewriter {
   size_t Remembered() const { return changed_ - settled_ < kChanges ? changed_ - settled_ : kChanges; }
 
   bool started_ = false;
+  bool behind_ = false;  // the last packet was far behind, `behind_next_` would follow it
   bool identity_ = true;
   uint16_t newest_ingress_ = 0;
+  uint16_t behind_next_ = 0;
   uint16_t offset_ = 0;
   uint16_t before_ = 0;
   uint32_t packet_delta_ = 0;

@@ -70,6 +70,20 @@ TEST_CASE("The offset holds for the rest of a long call, over many wraps") {
   CHECK(rewriter.Ingress(100) == 99);
 }
 
+TEST_CASE("Two in a row far behind are a sender's new numbers; one, or some that are only late, are not") {
+  HeaderRewriter rewriter;
+  CHECK_FALSE(rewriter.Restarts(20000));
+  rewriter.Forward(20000);
+  rewriter.PutIn(160);
+  for (const uint16_t late : {19999, 19900, 19901, 19902, 19800, 100, 20001, 101, 103}) CHECK_FALSE(rewriter.Restarts(late));
+  CHECK(rewriter.Restarts(104));
+  rewriter.Restart(104);
+  CHECK_FALSE(rewriter.Restarts(104));
+  CHECK(rewriter.Forward(104) == 105);  // the offset holds
+  CHECK(rewriter.newest_ingress() == 104);
+  CHECK(rewriter.Ingress(105) == 104);
+}
+
 TEST_CASE("Sender counts and report numbers follow the packets") {
   HeaderRewriter caller, agent;
   caller.Forward(100);

@@ -39,6 +39,8 @@ class FakeMasker final : public flattone::masking::v1::MaskingService::Service {
     masking::MaskRequest request;
     while (stream->Read(&request)) {
       closed += request.close_size();
+      batches += request.frames_size() != 0;
+      frames += request.frames_size();
       if (silent) continue;
       if (deaf) {  // says something for 300 ms, and nothing of these frames
         for (int i = 0; i < 60; ++i) {
@@ -72,8 +74,9 @@ class FakeMasker final : public flattone::masking::v1::MaskingService::Service {
         masked.set_timestamp(frame.timestamp());
         masked.set_sequence(frame.sequence());
         masked.set_payload(std::string(frame.payload().size(), static_cast<char>(fill_)));
-        masked.set_altered(true);
-        if (quiet.exchange(false)) {
+        const bool calm = quiet.exchange(false);
+        masked.set_altered(!calm);
+        if (calm) {
           masking::LegEvent& event = *response.add_events();
           event.set_leg(frame.leg());
           event.set_kind(masking::LEG_EVENT_KIND_QUIET);
@@ -90,6 +93,7 @@ class FakeMasker final : public flattone::masking::v1::MaskingService::Service {
   std::atomic<bool> silent{false}, refuse{false}, full{false}, hang_up{false}, quiet{false}, deaf{false};
   std::atomic<uint32_t> last_epoch{0};
   std::atomic<int> opened{0}, closed{0}, before{0};
+  std::atomic<int> batches{0}, frames{0};  // batches that held frames, and the frames in them
 
  private:
   const uint8_t fill_;

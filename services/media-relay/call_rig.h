@@ -1,6 +1,7 @@
 // Calls over real sockets on loopback, with maskers that do as they are told: what tests of calls and hop share.
 #pragma once
 
+#include <algorithm>
 #include <condition_variable>
 #include <future>
 #include <memory>
@@ -62,14 +63,12 @@ class CallRig {
   bool MaskersReady(int count = 2) {
     return Until([&] { return registry.Value("flattone_relay_hop_streams") >= count; });
   }
+  int64_t Count(CallEvent::Kind kind) {
+    const std::lock_guard lock(mutex);
+    return std::count_if(events.begin(), events.end(), [&](const CallEvent& event) { return event.kind == kind; });
+  }
   bool Told(CallEvent::Kind kind) {
-    return Until([&] {
-      const std::lock_guard lock(mutex);
-      for (const CallEvent& event : events) {
-        if (event.kind == kind) return true;
-      }
-      return false;
-    });
+    return Until([&] { return Count(kind) != 0; });
   }
 
   // A call between the two phones; the ports that each is to send to.

@@ -63,6 +63,32 @@ TEST_CASE("Steps in the wrong state and bad descriptions are refused with their 
   CHECK(rig.calls->Offer(rig.Request("ten_a", rig.caller.Sdp(), Side::kCaller)).ok());  // a re-offer is no new call
 }
 
+TEST_CASE("Where no side is named, the first offer is that of the edge's usual side and the answer the other's") {
+  CallRig rig;
+  REQUIRE(rig.MaskersReady());
+  const bool agents_edge = GENERATE(false, true);
+  CAPTURE(agents_edge);
+  const std::string edge = agents_edge ? "two" : "one";  // "two" stands at the agents' side
+  const testing::Phone& first = agents_edge ? rig.agent : rig.caller;
+  const testing::Phone& second = agents_edge ? rig.caller : rig.agent;
+  const auto offer = rig.calls->Offer(rig.Request("ten_a", first.Sdp(), std::nullopt, edge));
+  REQUIRE(offer.ok());
+  const auto answer = rig.calls->Answer(rig.Request("ten_a", second.Sdp(), std::nullopt, edge));
+  REQUIRE(answer.ok());
+  rig.call_id = offer->call_id;
+  rig.caller_port = PortOf(agents_edge ? offer->sdp : answer->sdp);
+  rig.agent_port = PortOf(agents_edge ? answer->sdp : offer->sdp);
+  CHECK(rig.Say(1) == 0x55);
+  REQUIRE(rig.Start("cap_1").ok());
+  CHECK(rig.IsMasked(rig.Say(2)));  // the caller's sound is masked, the agent's is not
+  rig.agent.SendTo(rig.agent_port, 1, 0x66);
+  CHECK(rig.caller.Hear() == 0x66);
+  const auto view = rig.calls->Query(edge, "ten_a", "ref-1");
+  REQUIRE(view.ok());
+  CHECK(view->legs[Index(Side::kCaller)].remote.port == rig.caller.port);
+  CHECK(view->legs[Index(Side::kAgent)].remote.port == rig.agent.port);
+}
+
 TEST_CASE("Calls beyond the capacity are refused and give their ports back") {
   CallRig rig;
   for (int i = 0; i < 9; ++i) {
@@ -241,10 +267,26 @@ TEST_CASE("A masker that falls silent is given up, and the call goes on with the
   CHECK(rig.MovesFrom(before));
   CHECK(rig.Other(old).last_epoch > epoch);
   CHECK(rig.Other(old).before > told);  // what sounded before it came
-  CHECK(rig.Told(CallEvent::Kind::kMaskerLost));
   CHECK(rig.Told(CallEvent::Kind::kMaskerReplaced));
+  CHECK(rig.Count(CallEvent::Kind::kMaskerLost) == 1);
   CHECK(rig.calls->Get("ten_a", rig.call_id)->media.masker_changes >= 1);
   CHECK(rig.registry.Value("flattone_relay_hop_stalled_streams_total") == 1);
+}
+
+TEST_CASE("Both maskers lost: the first that is back is told what sounded before its first frame") {
+  CallRig rig;
+  REQUIRE(rig.MaskersReady());
+  rig.Connect();
+  REQUIRE(rig.Start("cap_1").ok());
+  REQUIRE(rig.IsMasked(rig.Say(1)));
+  rig.first.hang_up = rig.second.hang_up = true;
+  uint16_t n = 1;
+  REQUIRE(rig.Until([&] { return rig.Say(++n) != 0x55 && rig.registry.Value("flattone_relay_hop_streams") == 0; }));
+  const int told = rig.first.before + rig.second.before;
+  rig.first.hang_up = rig.second.hang_up = false;
+  REQUIRE(rig.Until([&] { return rig.IsMasked(rig.Say(++n)); }));
+  CHECK(rig.first.before + rig.second.before > told);
+  CHECK(rig.registry.Value("flattone_relay_hop_homeless_frames_total") <= n);  // a packet is one frame
 }
 
 TEST_CASE("A leg without answers on a stream that gives them moves alone") {
@@ -291,7 +333,9 @@ TEST_CASE("When the other masker cannot have the capture any more, the call stay
   other.refuse = true;
   rig.MaskerOf(before).hang_up = true;
   CHECK(rig.MovesFrom(before));
+  CHECK(rig.Told(CallEvent::Kind::kKeyLost));
   CHECK(*rig.calls->StopSecure("ten_a", rig.call_id, "cap_1") == SecureMode::kStopping);
+  CHECK(rig.Count(CallEvent::Kind::kMaskerReplaced) == 0);  // nobody has taken the capture over
   other.quiet = true;
   CHECK(rig.Say(200) == 0x33 - before);
   CHECK(rig.Until([&] { return rig.Mode() == SecureMode::kPlain; }));

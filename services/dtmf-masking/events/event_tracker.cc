@@ -1,6 +1,7 @@
 #include "services/dtmf-masking/events/event_tracker.h"
 
 #include <algorithm>
+#include <cstdlib>
 
 #include "libs/dsp/dtmf.h"
 #include "libs/rtp/telephone_event.h"
@@ -11,6 +12,8 @@ namespace {
 // A continuation begins where the told part ends, give or take a packet: events longer than 65,535 units,
 // senders that move the timestamp, also of the repeated end packets.
 constexpr int64_t kSlack = 161;
+constexpr int64_t kLeap = 16'000;       // 2 s: no lost packets, but a timestamp that leaps within an event
+constexpr int64_t kMostUntold = 800;   // whose duration goes on where it was, or 100 ms behind
 
 int KeyOf(uint8_t event) {
   const std::optional<char> symbol = dsp::SymbolOfEvent(event);
@@ -19,7 +22,7 @@ int KeyOf(uint8_t event) {
 
 }  // namespace
 
-EventTracker::Seen* EventTracker::Find(int64_t onset, int key, bool marker, bool opens_packet) {
+EventTracker::Seen* EventTracker::Find(int64_t onset, int64_t end, int key, bool marker, bool opens_packet) {
   for (Seen& seen : seen_) {
     if (seen.key == key && seen.onset == onset) return &seen;
   }
@@ -29,7 +32,21 @@ EventTracker::Seen* EventTracker::Find(int64_t onset, int key, bool marker, bool
     // Nobody presses a key twice within 20 ms; only events listed in one packet may follow each other at once.
     if (onset < seen.end + (opens_packet ? kSlack : 0)) return &seen;
   }
+  if (!opens_packet) return nullptr;
+  for (Seen& seen : seen_) {
+    if (seen.key != key || seen.ended || std::abs(onset - seen.onset) <= kLeap) continue;
+    const int64_t untold = (end - onset) - (seen.end - seen.onset);
+    if (untold >= 0 && untold <= kMostUntold) return &seen;
+  }
   return nullptr;
+}
+
+// Of a sender whose timestamp stands still another key is another press.
+bool EventTracker::WasTold(int64_t onset, int key) const {
+  for (const Seen& seen : seen_) {
+    if (seen.onset == onset && seen.key != key) return false;
+  }
+  return std::find(told_.begin(), told_.end(), onset) != told_.end();
 }
 
 int EventTracker::Take(int64_t position, bool marker, std::span<const uint8_t> payload, double to_leg,
@@ -45,12 +62,15 @@ int EventTracker::Take(int64_t position, bool marker, std::span<const uint8_t> p
     Span& told = out[count++];
     told = {.key = key, .onset = onset, .end = end, .first = false, .ended = event.end};
     if (key < 0) continue;
-    Seen* seen = Find(onset, key, marker && i == 0, i == 0);
+    Seen* seen = Find(onset, end, key, marker && i == 0, i == 0);
     if (seen == nullptr) {
+      told.first = !WasTold(onset, key);
       seen = &seen_[next_];
       next_ = (next_ + 1) % static_cast<int>(seen_.size());
       *seen = {.onset = onset, .end = end, .key = key, .ended = event.end};
-      told.first = true;
+      if (!told.first) continue;
+      told_[static_cast<size_t>(next_told_)] = onset;
+      next_told_ = (next_told_ + 1) % kMostSpans;
       continue;
     }
     seen->end = std::max(seen->end, end);

@@ -12,6 +12,8 @@ namespace flattone::masking {
 
 class EventTracker {
  public:
+  EventTracker() { told_.fill(INT64_MIN); }
+
   struct Span {
     int key = -1;          // index in dsp::kKeypad; -1: an event that is no key
     int64_t onset = 0;
@@ -33,10 +35,13 @@ class EventTracker {
     int key = -1;
     bool ended = false;
   };
-  Seen* Find(int64_t onset, int key, bool marker, bool opens_packet);
+  Seen* Find(int64_t onset, int64_t end, int key, bool marker, bool opens_packet);
+  bool WasTold(int64_t onset, int key) const;
 
   std::array<Seen, 4> seen_{};  // few: the masker keeps no history of a card
   int next_ = 0;
+  std::array<int64_t, kMostSpans> told_;  // onsets without their keys: a packet of many events may come again
+  int next_told_ = 0;
 };
 
 }  // namespace flattone::masking

@@ -72,6 +72,33 @@ TEST_CASE("several events in one packet, also twice the same, and the packet rep
   CHECK(r.Packet(1000, true, {{1, 400, true}, {1, 400, true}, {2, 320}}).empty());
 }
 
+TEST_CASE("more events in one packet than are remembered with their keys count once, however often they are repeated") {
+  Receiver r;
+  CHECK(r.Packet(1000, true, {{1, 400, true}, {2, 400, true}, {3, 400, true}, {4, 400, true}, {5, 400, true}, {6, 160}}) == "123456");
+  for (int i = 0; i < 3; ++i) {
+    CHECK(r.Packet(1000, true, {{1, 400, true}, {2, 400, true}, {3, 400, true}, {4, 400, true}, {5, 400, true}, {6, 320}}).empty());
+  }
+}
+
+TEST_CASE("a sender whose timestamp stands still: another key is another press") {
+  Receiver r;
+  CHECK(r.Packet(1000, true, {{1, 160}}) == "1");
+  CHECK(r.Packet(1000, true, {{2, 160}}) == "2");
+  CHECK(r.Packet(1000, false, {{2, 320, true}}).empty());
+}
+
+TEST_CASE("a timestamp that leaps within an event leaves it one key, a marker or its end makes two") {
+  Receiver r;
+  CHECK(r.Packet(1000, true, {{5, 160}}) == "5");
+  CHECK(r.Packet(1000, false, {{5, 320}}).empty());
+  CHECK(r.Packet(41000, false, {{5, 480}}).empty());
+  CHECK(r.Packet(41000, false, {{5, 640, true}}).empty());
+  CHECK(r.Packet(90000, true, {{5, 160}}) == "5");
+  CHECK(r.Packet(90000, false, {{5, 320, true}}).empty());
+  CHECK(r.Packet(130000, false, {{5, 480}}) == "5");  // over, so another press, whose first packets were lost
+  CHECK(r.Packet(170000, false, {{5, 320}}) == "5");  // not where it was
+}
+
 TEST_CASE("reordered packets of two events count each once") {
   Receiver r;
   CHECK(r.Packet(1000, true, {{1, 160}}) == "1");

@@ -215,6 +215,7 @@ void RelayStream::TakeFrame(const v1::Frame& frame, bool old) {
                    .marker = frame.marker(),
                    .redundant = frame.redundant(),
                    .before = frame.before_start(),
+                   .sequence = frame.sequence() <= UINT16_MAX ? std::optional(static_cast<uint16_t>(frame.sequence())) : std::nullopt,
                    .event_clock_rate = frame.event_clock_rate(),
                    .payload = {reinterpret_cast<const uint8_t*>(frame.payload().data()), frame.payload().size()}};
   std::array<uint8_t, Leg::kMostSamples> out;

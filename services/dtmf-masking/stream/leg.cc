@@ -19,6 +19,7 @@ constexpr int kKeyLikeHops = 24;           // 60 ms of suspicion without a break
 constexpr int64_t kAtStart = 30;           // nothing known before the first sample: an onset this near to it lies before it
 constexpr int64_t kOnsetError = 40;        // an onset is found to 5 ms
 constexpr int64_t kLeastBefore = 120;      // what the digits' detector needs to have heard
+constexpr int64_t kBeside = 2 * Leg::kMostSamples;  // sound heard this lately runs on
 
 // How far behind the newest a frame may lie and still be of the same timeline.
 int64_t MostBack(FrameKind kind) { return kind == FrameKind::kEvent ? kLongestEvent + kMostJump : kMostJump; }
@@ -51,26 +52,30 @@ int64_t Leg::Unwrap(uint32_t timestamp) {
     begun_ = true;
     last_position_ = kStartPosition;
     last_timestamp_ = timestamp;
-    Restart(kStartPosition);
+    Restart(kStartPosition, false);
     last_key_ = kStartPosition;
   }
   return last_position_ + static_cast<int32_t>(timestamp - last_timestamp_);
 }
 
-// Begins to listen anew at `position`: nothing before it was heard.
-void Leg::Restart(int64_t position) {
+bool Leg::Leaps(const InFrame& frame, int64_t position) const {
+  return position > now_ + kMostJump || position < now_ - MostBack(frame.kind);
+}
+
+// Begins to listen anew at `position`: nothing before it was heard. A held key goes on in the sound that comes.
+void Leg::Restart(int64_t position, bool held) {
   line_.Clear(position);
   detector_->Reset();
-  digits_.Reset();
+  if (!held) digits_.Reset();
   origin_ = mask_cursor_ = digit_cursor_ = now_ = left_ = position;
   last_audio_ = INT64_MIN / 2;
   event_ended_ = true;
   plan_.CoverOpen(INT64_MIN);
 }
 
-void Leg::ForgetBefore(int64_t position) {
+void Leg::ForgetBefore(int64_t position, bool held) {
   heard_before_ = event_before_ = false;
-  Restart(position);
+  Restart(position, held);
 }
 
 void Leg::NoteNewest(int64_t position, uint32_t timestamp) {
@@ -123,23 +128,38 @@ bool Leg::BeganBefore(const EventTracker::Span& span, bool alone) const {
 }
 
 Leg::Answer Leg::Take(const InFrame& frame, std::span<uint8_t> out, Report& report) {
-  if (frame.before) {
+  if (frame.before || (frame.redundant && !in_earnest_)) {  // what is older than the leg's first packet
     HearBefore(frame);
     return {};
   }
-  int64_t position = Unwrap(frame.timestamp);
+  const bool event = frame.kind == FrameKind::kEvent && !frame.redundant;
+  // An event keeps its timestamp and so its place, whatever the sound's clock does meanwhile.
+  const bool same_event = event && event_timestamp_ == frame.timestamp;
+  int64_t position = same_event ? event_position_ : Unwrap(frame.timestamp);
   const bool first = !std::exchange(in_earnest_, true);
-  if (position > now_ + kMostJump || position < now_ - MostBack(frame.kind)) {
+  // Packet behind packet, the sender's clock may leap, and the sound goes on; a pause begins with a marker.
+  const bool audio = frame.kind == FrameKind::kAudio && !frame.redundant;
+  const bool next = audio && frame.sequence && frame.sequence == next_audio_;
+  const bool held = next && !frame.marker && digits_.sounding();
+  if (audio) next_audio_ = frame.sequence ? std::optional(static_cast<uint16_t>(*frame.sequence + 1)) : std::nullopt;
+  const auto size = static_cast<int64_t>(frame.payload.size());
+  if ((Leaps(frame, position) && !same_event) || (next && position < left_ && position + size <= left_)) {
     if (frame.redundant) return {};
-    if (position < now_) {  // the sender's clock was set back: go on from here
-      last_position_ = position = now_ + lookahead_;
+    if (const int64_t reached = std::max(now_, left_); position < reached) {  // the sender's clock was set back: go on from here
+      last_position_ = position = reached + lookahead_;
       last_timestamp_ = frame.timestamp;
     }
+    if (next && !frame.marker) last_key_ += position - now_;  // no time has passed
     first_stretch_ = first_stretch_ && first;
-    ForgetBefore(position);
+    ForgetBefore(position, held);
+  } else if (held && position > line_.front()) {
+    digit_cursor_ = position;
+  }
+  if (event) {
+    event_timestamp_ = frame.timestamp;
+    event_position_ = position;
   }
   NoteNewest(position, frame.timestamp);
-  const auto size = static_cast<int64_t>(frame.payload.size());
   Answer answer;
   switch (frame.kind) {
     case FrameKind::kAudio: {
@@ -220,7 +240,7 @@ void Leg::TakeEvent(const InFrame& frame, int64_t position, Report& report) {
       continue;
     }
     // Under way when the leg began: masked, not counted.
-    const bool before = !frame.redundant && BeganBefore(span, alone);
+    const bool before = BeganBefore(span, alone);
     if (merger_.Event(span.key, span.onset, span.end) && !before) Count(span.key, span.onset, Transport::kEvent, report);
   }
   for (EventTracker::Span& span : spans) span.key = -1;
@@ -363,7 +383,9 @@ Leg::Answer Leg::Leave(int64_t position, int samples, std::span<uint8_t> out) {
 }
 
 void Leg::CheckQuiet(Report& report) {
-  const bool quiet = now_ - last_key_ >= kQuietSamples;
+  // Not while one may have begun: it is accepted 30 ms behind its onset.
+  const bool suspected = suspicion_hops_ != 0 && now_ - mask_cursor_ <= kBeside;
+  const bool quiet = now_ - last_key_ >= kQuietSamples && (quiet_ || !suspected);
   report.quiet = quiet && !quiet_;
   quiet_ = quiet;
 }

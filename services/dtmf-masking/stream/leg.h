@@ -39,6 +39,7 @@ struct InFrame {
   bool marker = false;
   bool redundant = false;       // evidence only: no answer
   bool before = false;          // heard before the leg began: evidence only, and its sound never leaves
+  std::optional<uint16_t> sequence = std::nullopt;  // the packet's; tells a leap of the sender's clock from a pause
   uint32_t event_clock_rate = 0;  // 0: 8000
   std::span<const uint8_t> payload;
 };
@@ -96,13 +97,14 @@ class Leg {
 
  private:
   int64_t Unwrap(uint32_t timestamp);
+  bool Leaps(const InFrame& frame, int64_t position) const;
   void HearBefore(const InFrame& frame);
   void TakeSound(int64_t position, const InFrame& frame);
   void NoteNewest(int64_t position, uint32_t timestamp);
   bool BeganBefore(int64_t tone_onset) const;
   bool BeganBefore(const EventTracker::Span& span, bool alone) const;
-  void Restart(int64_t position);
-  void ForgetBefore(int64_t position);
+  void Restart(int64_t position, bool held);
+  void ForgetBefore(int64_t position, bool held = false);
   void TakeEvent(const InFrame& frame, int64_t position, Report& report);
   std::optional<int64_t> EventSlot();
   void Listen(Report& report);
@@ -143,6 +145,9 @@ class Leg {
   int64_t last_audio_ = INT64_MIN / 2;
   int64_t last_key_ = 0;
   int suspicion_hops_ = 0;
+  std::optional<uint16_t> next_audio_;  // the number of a packet that goes on where the newest sound ended
+  std::optional<uint32_t> event_timestamp_;  // of the newest packet of events, as it came, and its place
+  int64_t event_position_ = 0;
   int64_t event_onset_ = 0, event_end_ = 0;  // the newest event
   bool event_ended_ = true;
   bool quiet_ = false;

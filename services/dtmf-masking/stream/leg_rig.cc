@@ -64,12 +64,18 @@ std::vector<RigFrame> LegRig::Merge(std::vector<RigFrame> a, std::vector<RigFram
   return a;
 }
 
+std::vector<RigFrame> LegRig::Number(std::vector<RigFrame> frames) {
+  uint16_t sequence = 65'500;  // wraps soon
+  for (RigFrame& frame : frames) frame.sequence = sequence++;
+  return frames;
+}
+
 void LegRig::Play(const std::vector<RigFrame>& frames) {
   std::array<uint8_t, Leg::kMostSamples> payload;
   for (const RigFrame& frame : frames) {
     Leg::Report report;
     const Leg::Answer answer = leg_.Take({.kind = frame.kind, .timestamp = frame.timestamp, .marker = frame.marker,
-                                          .redundant = frame.redundant, .before = frame.before,
+                                          .redundant = frame.redundant, .before = frame.before, .sequence = frame.sequence,
                                           .event_clock_rate = frame.event_clock_rate, .payload = frame.payload}, payload, report);
     for (int i = 0; i < report.key_count; ++i) {
       keys_ += report.keys[i].symbol;

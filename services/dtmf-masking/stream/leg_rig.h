@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -23,6 +24,7 @@ struct RigFrame {
   std::vector<uint8_t> payload;
   bool before = false;
   uint32_t event_clock_rate = 0;
+  std::optional<uint16_t> sequence = std::nullopt;
 };
 
 class LegRig {
@@ -38,6 +40,9 @@ class LegRig {
   static std::vector<RigFrame> Event(char symbol, int64_t onset, int duration, int ends = 3);
   // Merges by the time at which a frame would be sent (an audio frame at its end, an event at its told end).
   static std::vector<RigFrame> Merge(std::vector<RigFrame> a, std::vector<RigFrame> b);
+
+  // Gives each frame its packet's number, in this order; without, the leg knows of none.
+  static std::vector<RigFrame> Number(std::vector<RigFrame> frames);
 
   void Play(const std::vector<RigFrame>& frames);
 

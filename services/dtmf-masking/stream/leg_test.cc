@@ -233,6 +233,24 @@ TEST_CASE("redundant event blocks are evidence, get no answer and never count tw
   CHECK(rig.keys() == "6");
 }
 
+TEST_CASE("a redundant event from before the leg's first packet is not counted, whether it comes ahead of that or behind it") {
+  LegRig rig;
+  const bool ahead = GENERATE(true, false);
+  std::vector<RigFrame> frames = LegRig::Event('1', 0, 640, 1);
+  frames.erase(frames.begin(), frames.end() - 1);  // its end alone
+  frames[0].timestamp = LegRig::kFirstTimestamp - 800;
+  frames[0].redundant = true;
+  std::vector<int16_t> in = Room(16'000);
+  AddKey(in, 8000, 640, {.symbol = '8'});
+  const std::vector<RigFrame> audio = rig.Cut(in);
+  frames.insert(frames.end(), audio.begin(), audio.end());
+  frames.insert(frames.begin() + 2, frames[0]);  // and once more with the next packet
+  if (!ahead) frames.erase(frames.begin());
+  rig.Play(frames);
+  CHECK(rig.keys() == "8");
+  CHECK(rig.left().size() == audio.size());
+}
+
 TEST_CASE("quiet is told once, three seconds of RTP time after the last key ended") {
   LegRig rig;
   std::vector<int16_t> in = Room(8000 * 12);
@@ -243,6 +261,20 @@ TEST_CASE("quiet is told once, three seconds of RTP time after the last key ende
   rig.Play({frames.begin() + 295, frames.begin() + 310});
   CHECK(rig.quiet_reports() == 1);
   rig.Play({frames.begin() + 310, frames.end()});
+  CHECK(rig.quiet_reports() == 1);
+}
+
+TEST_CASE("quiet is not told while a key has begun that is not accepted yet") {
+  LegRig rig;
+  std::vector<int16_t> in = Room(8000 * 8);
+  AddKey(in, 23'800, 800, {.symbol = '3'});  // 25 ms before the leg has heard three seconds
+  const std::vector<RigFrame> frames = rig.Cut(in);
+  rig.Play({frames.begin(), frames.begin() + 160});
+  CHECK(rig.quiet_reports() == 0);
+  CHECK(rig.keys() == "3");
+  rig.Play({frames.begin() + 160, frames.begin() + 303});
+  CHECK(rig.quiet_reports() == 0);
+  rig.Play({frames.begin() + 303, frames.begin() + 315});
   CHECK(rig.quiet_reports() == 1);
 }
 

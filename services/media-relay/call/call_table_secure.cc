@@ -261,10 +261,6 @@ void CallTable::TakeNotice(uint32_t shard, const Notice& notice) {
       log_.Warn(call.trace, "codec changed while secure", {{"call", call.id}});
       Tell(call, CallEvent::Kind::kCodecChanged);
       break;
-    case Notice::Kind::kMaskerLost:
-      log_.Warn(call.trace, "masker does not answer", {{"call", call.id}});
-      Tell(call, CallEvent::Kind::kMaskerLost);
-      break;
     case Notice::Kind::kIdle: break;
   }
 }
@@ -284,7 +280,10 @@ void CallTable::TakeLegNotice(const LegNotice& notice) {
         // Once opened it stays masked whatever happens; only a start can be refused.
         if (!state.opened && !state.waiting.empty()) FinishStart(*call, NoMasker(notice.detail), later);
         break;
-      case LegNotice::Kind::kLost: Tell(*call, CallEvent::Kind::kMaskerLost, notice.detail); break;
+      case LegNotice::Kind::kLost:
+        log_.Warn(call->trace, "masker lost", {{"call", call->id}, {"why", notice.detail}});
+        Tell(*call, CallEvent::Kind::kMaskerLost, notice.detail);
+        break;
       case LegNotice::Kind::kMoved: Tell(*call, CallEvent::Kind::kMaskerReplaced, notice.detail); break;
       case LegNotice::Kind::kKeyLost: Tell(*call, CallEvent::Kind::kKeyLost, notice.detail); break;
     }

@@ -32,7 +32,7 @@ absl::StatusOr<Side> EdgeDirectory::Check(const std::string& edge_id, const std:
   if (edge == edges_.end() || edge->second.tenants.count(tenant_id) == 0) {
     return Refusal(absl::StatusCode::kPermissionDenied,
                    {.code = "tenant_not_of_edge", .field = "tenant_id", .limit = "a tenant that the operator listed for this edge",
-                    .fix = "flattonectl edges"},
+                    .fix = "flattonectl edge put, with every tenant of the edge"},
                    absl::StrCat("edge ", edge_id, " may not act for this tenant"));
   }
   return edge->second.offering_side;

@@ -39,6 +39,10 @@ class FakeOrchestrator final : public session::FleetService::Service {
     auto* edge = lease->add_edges();
     edge->set_edge_id("one");
     edge->add_tenant_ids("ten_a");
+    edge = lease->add_edges();
+    edge->set_edge_id("two");
+    edge->add_tenant_ids("ten_a");
+    edge->set_offering_side(flattone::media::v1::SIDE_AGENT);
     return grpc::Status::OK;
   }
   grpc::Status RenewRelayLease(grpc::ServerContext*, const session::RenewRelayLeaseRequest*, session::RelayLease* lease) override {
@@ -105,7 +109,8 @@ TEST_CASE("A relay registers, learns its edges, and reports in order, once each"
   for (const char* call : {"a", "b", "c"}) rig.Report(call);
   CHECK(rig.Until([&] { return rig.orchestrator.Reports() == 3; }));
   CHECK(rig.Until([&] { return rig.edges.revision() == 7; }));
-  CHECK(rig.edges.Check("one", "ten_a").ok());
+  CHECK(rig.edges.Check("one", "ten_a").value_or(Side::kAgent) == Side::kCaller);  // where the operator says nothing
+  CHECK(rig.edges.Check("two", "ten_a").value_or(Side::kCaller) == Side::kAgent);
   rig.client.Stop(absl::Seconds(1));
   CHECK(rig.orchestrator.calls == std::vector<std::string>{"a", "b", "c"});
   CHECK(rig.orchestrator.registered == 1);

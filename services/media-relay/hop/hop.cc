@@ -174,7 +174,10 @@ void GrpcMaskerHop::ChangeCodec(Leg& leg, const ToHop& record) {
 }
 
 void GrpcMaskerHop::SendFrame(Leg& leg, const ToHop& record, int64_t now) {
-  if (leg.wire == 0) return meters_.dropped_no_stream.Add();
+  if (leg.wire == 0) {
+    if (!record.before_start) meters_.dropped_no_stream.Add();
+    return;
+  }
   MaskerStream& stream = *leg.stream;
   if (stream.waiting_frames() >= kBacklog) return meters_.dropped_backlog.Add();
   masking::Frame& frame = *stream.batch().add_frames();

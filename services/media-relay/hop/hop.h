@@ -65,6 +65,7 @@ class GrpcMaskerHop final : public MaskerHop {
     uint64_t generation = 0;
     bool opened = false;            // now
     bool was_opened = false;        // ever
+    bool keyless = false;           // its capture is gone: masked, and nobody receives its keys
     size_t refusals = 0;            // by maskers without room, one after the other
   };
   // A change of a leg's state, for its shard.

@@ -52,7 +52,7 @@ void GrpcMaskerHop::TakeEvent(const masking::LegEvent& event) {
     case masking::LEG_EVENT_KIND_OPENED:
       meters_.legs_opened.Add();
       PushControl(leg, FromHop::Type::kOpened, event.timestamp());
-      Tell(leg, leg.was_opened ? LegNotice::Kind::kMoved : LegNotice::Kind::kOpened);
+      if (!leg.keyless) Tell(leg, leg.was_opened ? LegNotice::Kind::kMoved : LegNotice::Kind::kOpened);
       leg.opened = leg.was_opened = true;
       leg.refusals = 0;
       break;
@@ -65,6 +65,8 @@ void GrpcMaskerHop::TakeEvent(const masking::LegEvent& event) {
       if (event.another_may()) break;  // one that was open keeps its capture: its stall asks again
       if (leg.was_opened && !leg.spec.capture_id.empty()) {
         // Its capture is over, or its vault gone: the call stays masked, and nobody receives keys any more.
+        leg.keyless = true;
+        Tell(leg, LegNotice::Kind::kKeyLost, "no masker receives this capture's keys any more");
         leg.spec.capture_id.clear();
         MaskerStream* stream = leg.stream;
         Detach(leg, false);

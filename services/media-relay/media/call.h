@@ -45,6 +45,8 @@ struct MediaCall {
   bool reported_idle = false;
   uint32_t keys = 0;
   uint32_t masker_changes = 0;
+  bool codec_changed = false;          // and not told yet
+  int64_t codec_told = INT64_MIN / 2;  // when one was told last
 
   SecureMode Mode() const {
     if (!secure) return SecureMode::kPlain;

@@ -19,6 +19,7 @@ struct Direction {
   Reception reception;
   bool has_ssrc = false;
   uint32_t ssrc = 0;
+  int64_t heard_at = 0;  // when it came last
   // The sound seen last.
   PayloadKind audio_kind = PayloadKind::kUnknown;
   uint8_t audio_payload_type = 0;

@@ -11,6 +11,12 @@ namespace flattone::relay {
 SecurePath::SecurePath(const Config& config, int64_t now, SpscRing<ToHop>& to_hop)
     : config_(config), to_hop_(to_hop), waiting_since_(now) {}
 
+void SecurePath::TellBefore(const RecentSound& recent) {
+  if (!fresh_) return;
+  if (Say()) recent.Tell(config_.leg, config_.law == dsp::Law::kA, to_hop_);
+  fresh_ = !opened_;
+}
+
 SecurePath::Result SecurePath::OnRtp(const Way& way, const rtp::PacketView& packet, const PayloadMap& payloads) {
   const PayloadKind kind = payloads.Kind(packet.payload_type());
   if (kind == PayloadKind::kRedundancy) return TakeRedundancy(way, packet, payloads);
@@ -76,9 +82,10 @@ SecurePath::Result SecurePath::TakePayload(const Way& way, const rtp::PacketView
   return Submit(way, frame, event ? payloads.ClockRate(payload_type) : 0, payload);
 }
 
-SecurePath::Result SecurePath::TakeAudio(const Way& way, const Frame& frame, PayloadKind kind,
-                                         std::span<const uint8_t> payload) {
+SecurePath::Result SecurePath::TakeAudio(const Way& way, Frame frame, PayloadKind kind, std::span<const uint8_t> payload) {
   Result result;
+  const bool fits = !payload.empty() && payload.size() <= kMaxFramePayload;
+  if (!IsG711(kind) || !fits) frame.samples = config_.samples;  // its bytes do not tell how long it sounds
   if (!IsG711(kind)) {
     result.codec_changed = foreign_payload_type_ != frame.payload_type;
     foreign_payload_type_ = frame.payload_type;
@@ -96,7 +103,7 @@ SecurePath::Result SecurePath::TakeAudio(const Way& way, const Frame& frame, Pay
   }
   foreign_payload_type_ = 0xff;
   config_.payload_type = frame.payload_type;
-  if (payload.empty() || payload.size() > kMaxFramePayload) {
+  if (!fits) {
     ComfortNow(way, frame, way.meters.comfort_size);
     return result;
   }
@@ -212,10 +219,11 @@ void SecurePath::OnMasked(const Way& way, const FromHop& answer) {
   const Frame frame = At(0);
   PopOldest();
   if (frame.left) {
+    if (!frame.made) NoteAnswer(way, frame, answer);
     way.meters.answers_late.Add();
     return;
   }
-  NoteAnswer(way, answer);
+  NoteAnswer(way, frame, answer);
   const bool audio = frame.kind == FrameKind::kAudio;
   if (audio && (answer.size != frame.samples || answer.timestamp != frame.timestamp)) {
     ComfortNow(way, frame, way.meters.comfort_size);
@@ -226,7 +234,6 @@ void SecurePath::OnMasked(const Way& way, const FromHop& answer) {
     return;
   }
   comfort_run_ = 0;
-  if (stop_asked_) heard_since_stop_ += answer.size;
   ++way.direction.counts.frames_masked;
   way.meters.frames_masked.Add();
   if (answer.altered) {
@@ -252,47 +259,50 @@ void SecurePath::ComfortNow(const Way& way, const Frame& frame, obs::Counter& re
     Frame& waiting = At(i);
     if (waiting.left || waiting.pair == frame.pair || rtp::SequenceNewer(waiting.sequence, frame.sequence)) continue;
     waiting.left = true;
-    reason.Add();
-    Comfort(way, waiting);
+    if (Comfort(way, waiting)) reason.Add();
   }
-  reason.Add();
-  Comfort(way, frame);
+  if (Comfort(way, frame)) reason.Add();
 }
 
-void SecurePath::Comfort(const Way& way, const Frame& frame) {
-  if (frame.made) return ForgetTone();  // its masker does not answer: no packet, no number, the tone ends here
+bool SecurePath::Comfort(const Way& way, const Frame& frame) {
+  if (frame.made) {  // its masker does not answer: no packet, no number, the tone ends here
+    ForgetTone();
+    return false;
+  }
   if (frame.kind != FrameKind::kAudio) {
     way.direction.rewriter.LeaveOut(frame.sequence, frame.octets);
-    return;
+    return false;
   }
   std::array<uint8_t, kMaxFramePayload> sound;
-  const std::span<uint8_t> out(sound.data(), config_.samples);
+  const std::span<uint8_t> out(sound.data(), frame.samples);
   if (comfort_run_ < config_.limits.silence_samples) {
     ComfortTone::Silence(config_.law, out);
   } else {
     config_.tone->Tone(config_.law, frame.timestamp, out);
   }
-  comfort_run_ += config_.samples;
+  comfort_run_ += frame.samples;
+  if (!Leave(way, frame, config_.payload_type, frame.timestamp, out)) return false;
   ++way.direction.counts.frames_comfort;
-  Leave(way, frame, config_.payload_type, frame.timestamp, out);
+  return true;
 }
 
-void SecurePath::Leave(const Way& way, const Frame& frame, uint8_t payload_type, uint32_t timestamp,
+bool SecurePath::Leave(const Way& way, const Frame& frame, uint8_t payload_type, uint32_t timestamp,
                        std::span<const uint8_t> sound) {
   Direction& direction = way.direction;
   const auto number = TakeNumber(way, frame, sound.size());
-  if (!number) return;
+  if (!number) return false;
   const rtp::Header header{.payload_type = payload_type, .marker = frame.kind == FrameKind::kAudio && frame.marker,
                            .sequence = *number, .timestamp = timestamp, .ssrc = direction.ssrc};
   if (way.to.Unspecified()) {
     ++direction.counts.dropped_no_address;
     way.meters.dropped_no_address.Add();
-    return;
+    return false;
   }
   const std::span<uint8_t> room = way.out.Buffer();
   way.out.Add(way.port, way.to, room.first(rtp::WritePacket(header, sound, room)));
   ++direction.counts.packets_sent;
   way.meters.packets_sent.Add();
+  return true;
 }
 
 std::optional<uint16_t> SecurePath::TakeNumber(const Way& way, const Frame& frame, size_t octets) {
@@ -329,6 +339,7 @@ void SecurePath::OnNewSource(const Way& way) {
 
 // Frames behind OpenLeg are answered: those that wait go on waiting.
 void SecurePath::OnOpened(uint32_t opening) {
+  altered_ = false;
   while (size_ != 0 && At(0).left) PopOldest();
   opened_ = true;
   opening_ = opening;
@@ -339,6 +350,7 @@ void SecurePath::OnLost(const Way& way) {
   Flush(way);
   ForgetTone();
   opened_ = false;
+  fresh_ = true;
   waiting_since_ = way.now;
   quiet_ = quiet_since_stop_ = false;
 }
@@ -367,9 +379,15 @@ void SecurePath::AskStop() {
   heard_since_stop_ = 0;
 }
 
-bool SecurePath::MayOpen() const {
-  if (!stop_asked_ || !opened_ || !quiet_) return false;
-  return quiet_since_stop_ || heard_since_stop_ >= config_.limits.settle_samples;
+bool SecurePath::TakeOpening() {
+  const bool quiet = stop_asked_ && opened_ && quiet_ && !altered_ &&
+                     (quiet_since_stop_ || heard_since_stop_ >= config_.limits.settle_samples);
+  if (!quiet) {
+    awaited_.reset();
+    return false;
+  }
+  if (!awaited_) awaited_ = order_;
+  return size_ == 0 || static_cast<int32_t>(At(0).order - *awaited_) > 0;
 }
 
 }  // namespace flattone::relay

@@ -52,8 +52,9 @@ class SecurePath {
 
   SecurePath(const Config& config, int64_t now, SpscRing<ToHop>& to_hop);
 
-  // What was heard before: ahead of the first frame.
-  void Tell(const RecentSound& recent) const { recent.Tell(config_.leg, config_.law == dsp::Law::kA, to_hop_); }
+  // What was heard before the packet that comes now. It goes to the hop while that may be the first that a masker hears:
+  // until one has come to an opened leg.
+  void TellBefore(const RecentSound& recent);
   // What the packet caused besides output.
   struct Result {
     std::optional<Due> due;
@@ -76,10 +77,10 @@ class SecurePath {
   std::optional<Due> FinishTone(const Way& way);
 
   void AskStop();
-  void WithdrawStop() { stop_asked_ = false; }
   bool stop_asked() const { return stop_asked_; }
-  // Stop was asked and the masker has heard enough quiet since.
-  bool MayOpen() const;
+  // True: stop was asked, the masker has heard enough quiet since, and has altered nothing of what was sent meanwhile. Ask
+  // with each answer.
+  bool TakeOpening();
   // Everything that waits leaves as comfort tone.
   void Flush(const Way& way);
 
@@ -107,17 +108,18 @@ class SecurePath {
   Result TakePayload(const Way& way, const rtp::PacketView& packet, PayloadKind kind, uint8_t payload_type,
                      std::span<const uint8_t> payload, const PayloadMap& payloads);
   Result TakeRedundancy(const Way& way, const rtp::PacketView& packet, const PayloadMap& payloads);
-  Result TakeAudio(const Way& way, const Frame& frame, PayloadKind kind, std::span<const uint8_t> payload);
+  Result TakeAudio(const Way& way, Frame frame, PayloadKind kind, std::span<const uint8_t> payload);
   Result Submit(const Way& way, Frame frame, uint32_t event_clock_rate, std::span<const uint8_t> payload);
   bool SendFrame(const Frame& frame, uint32_t event_clock_rate, bool redundant, std::span<const uint8_t> payload);
   bool Carries(PayloadKind kind) const;
   bool Late(const Way& way, uint16_t sequence) const;
   bool OvertakenByTone(const Frame& frame, PayloadKind kind) const;
-  void NoteAnswer(const Way& way, const FromHop& answer);
+  void NoteAnswer(const Way& way, const Frame& frame, const FromHop& answer);
   void ForgetTone();
   void ComfortNow(const Way& way, const Frame& frame, obs::Counter& reason);
-  void Comfort(const Way& way, const Frame& frame);
-  void Leave(const Way& way, const Frame& frame, uint8_t payload_type, uint32_t timestamp, std::span<const uint8_t> sound);
+  // Both: true when a packet has left.
+  bool Comfort(const Way& way, const Frame& frame);
+  bool Leave(const Way& way, const Frame& frame, uint8_t payload_type, uint32_t timestamp, std::span<const uint8_t> sound);
   // The sequence number to leave with; nothing when the frame's successor has left.
   std::optional<uint16_t> TakeNumber(const Way& way, const Frame& frame, size_t octets);
   uint32_t Unanswered() const;
@@ -134,16 +136,19 @@ class SecurePath {
   size_t first_ = 0, size_ = 0;
   uint32_t order_ = 0;
   bool opened_ = false;
+  bool fresh_ = true;     // no packet has come since
   uint32_t opening_ = 0;  // which of the hop's openings that was
   uint8_t unsaid_ = 0;    // signals that found the ring full, by type
   int64_t waiting_since_ = 0;  // since when it wants to be opened
   bool stop_asked_ = false;
   bool quiet_ = false;
   bool quiet_since_stop_ = false;
-  uint32_t heard_since_stop_ = 0;
+  uint32_t heard_since_stop_ = 0;  // of sound that nothing was altered in, the newest without a break
+  bool altered_ = false;           // the newest sound that came back
+  std::optional<uint32_t> awaited_;  // before it opens, the frame that was the newest when all else allowed it
   uint32_t comfort_run_ = 0;
   uint32_t tone_left_ = 0;       // owed, as the newest answer told
-  uint32_t tone_timestamp_ = 0;  // where it goes on
+  std::optional<uint32_t> tone_timestamp_;  // where it goes on
   int64_t tone_due_ = 0;         // when, should nothing come
   uint32_t made_ = 0;            // frames made so far
   std::optional<uint32_t> made_until_;  // RTP time up to which they have left

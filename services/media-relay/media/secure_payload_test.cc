@@ -122,10 +122,68 @@ TEST_CASE("Another G.711 law is told to the masker; any other codec is comfort, 
   REQUIRE(out.size() == 3);
   CHECK(out[0].Rtp().payload_type() == 8);
   CHECK_FALSE(Has(out, kVoice));
+  rig.Tick(1'000 * kMs);
   CHECK(rig.notices.size() == 2);  // PCMU → PCMA, PCMA → other
   rig.FromCaller({.sequence = 5, .payload_type = 8});
   CHECK(rig.Taken().size() == 1);
+  rig.Masked(5, 0x11);
+  rig.Tick(1'000 * kMs);
   CHECK(rig.notices.size() == 3);
+}
+
+TEST_CASE("Another packet time is taken as it comes: each frame, and the comfort in its place, is as long as the caller's") {
+  MediaRig rig;
+  rig.Secure();
+  uint32_t timestamp = 160;
+  uint16_t sequence = 0;
+  const auto say = [&](size_t samples) {
+    rig.FromCaller({.sequence = ++sequence, .payload = std::vector<uint8_t>(samples, kVoice), .timestamp = timestamp});
+    timestamp += static_cast<uint32_t>(samples);
+  };
+  say(160);
+  say(240);  // a re-offer between the two
+  const auto taken = rig.Taken();
+  REQUIRE(taken.size() == 2);
+  CHECK(taken[1].size == 240);
+  SECTION("answered") {
+    rig.Masked(1, 0x11, 160, 160);
+    rig.Masked(2, 0x11, 240, 320);
+    say(80);
+    rig.Masked(3, 0x11, 80, 560);
+    CHECK(rig.Counts().counts[0].frames_comfort == 0);
+  }
+  SECTION("not answered") {
+    rig.Tick(15 * kMs);
+    say(80);
+    rig.Tick(15 * kMs);
+    CHECK(rig.Counts().counts[0].frames_comfort == 3);
+  }
+  const auto out = rig.Out();
+  REQUIRE(out.size() == 3);
+  const size_t length[] = {160, 240, 80};
+  const uint32_t stamp[] = {160, 320, 560};
+  for (size_t i = 0; i < 3; ++i) {
+    CHECK(out[i].Rtp().payload().size() == length[i]);
+    CHECK(out[i].Rtp().timestamp() == stamp[i]);
+    CHECK(out[i].Rtp().sequence() == i + 1);
+  }
+  CHECK_FALSE(Has(out, kVoice));
+}
+
+TEST_CASE("Codecs that take turns are told once a second, and at last what they came to") {
+  MediaRig rig;
+  rig.Secure();
+  for (uint16_t n = 1; n <= 98; ++n) {
+    rig.FromCaller({.sequence = n, .payload_type = static_cast<uint8_t>(n % 2 == 0 ? 0 : 9)});
+    rig.Masked(n, 0x11);
+    rig.Tick(10 * kMs);
+    rig.Taken();
+  }
+  CHECK(rig.notices.size() == 1);
+  rig.Tick(40 * kMs);
+  CHECK(rig.notices.size() == 2);
+  rig.Tick(2'000 * kMs);
+  CHECK(rig.notices.size() == 2);
 }
 
 TEST_CASE("The codec in use is noted while secure too: the next capture asks for it") {
@@ -163,6 +221,7 @@ TEST_CASE("A new SSRC opens the leg anew; comfort until then, with the new numbe
   rig.Masked(40000, 0x11);
   rig.Out();
   rig.Taken();
+  rig.now += 200 * kMs;  // without a packet
   rig.FromCaller({.sequence = 10, .ssrc = 0xbeef});
   auto taken = rig.Taken();
   REQUIRE_FALSE(taken.empty());
@@ -173,6 +232,48 @@ TEST_CASE("A new SSRC opens the leg anew; comfort until then, with the new numbe
   CHECK(out[0].Rtp().ssrc() == 0xbeef);
   CHECK(out[0].Rtp().sequence() == 10);
   CHECK_FALSE(Has(out, kVoice));
+}
+
+TEST_CASE("A second SSRC beside the first is dropped in a capture, and takes its place once that has been silent for 200 ms") {
+  MediaRig rig;
+  rig.Secure();
+  int reopened = 0;
+  const auto speak = [&](uint16_t n, uint32_t ssrc) {
+    rig.FromCaller({.sequence = n, .ssrc = ssrc});
+    rig.Masked(n, 0x11);
+    rig.Tick(10 * kMs);
+    for (const ToHop& record : rig.Taken()) reopened += record.type == ToHop::Type::kReopen;
+  };
+  for (uint16_t n = 1; n <= 20; ++n) {
+    speak(n, 0xcafe);
+    speak(static_cast<uint16_t>(500 + n), 0xbeef);
+  }
+  CHECK(reopened == 0);
+  CHECK(rig.Counts().counts[0].dropped_source == 20);
+  CHECK(rig.Counts().mode == SecureMode::kSecure);
+  for (uint16_t n = 521; n <= 550; ++n) speak(n, 0xbeef);
+  CHECK(reopened == 1);
+  CHECK(rig.Counts().counts[0].dropped_source == 38);  // up to 200 ms behind the first one's last packet
+  CHECK_FALSE(Has(rig.Out(), kVoice));
+}
+
+TEST_CASE("In plain a second SSRC passes as it is, and the first keeps its numbers") {
+  MediaRig rig;
+  rig.FromCaller({.sequence = 1});
+  rig.Secure();  // an event in a capture: from here on the numbers are shifted
+  rig.FromCaller({.sequence = 2, .payload_type = 101, .payload = {5, 0x8a, 1, 64}});
+  rig.Masked(2, 0, 0);
+  rig.shard.Unsecure(MediaRig::kSlot, MediaRig::kLeg, rig.now, rig.out);
+  rig.Out();
+  for (uint16_t n = 3; n <= 5; ++n) {
+    rig.FromCaller({.sequence = n});
+    rig.FromCaller({.sequence = static_cast<uint16_t>(500 + n), .ssrc = 0xbeef});
+    const auto out = rig.Out();
+    REQUIRE(out.size() == 2);
+    CHECK(out[0].Rtp().sequence() == n - 1);
+    CHECK(out[1].Rtp().sequence() == 500 + n);
+    CHECK(out[1].Rtp().ssrc() == 0xbeef);
+  }
 }
 
 }  // namespace

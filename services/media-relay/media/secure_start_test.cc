@@ -1,6 +1,7 @@
 // What the masker is told of the time before the start.
 #include <algorithm>
 
+#include "libs/rtp/redundancy.h"
 #include "libs/testing/catch.h"
 #include "services/media-relay/media/media_rig.h"
 
@@ -9,7 +10,9 @@ namespace {
 
 using testing::MediaRig;
 
-std::vector<ToHop> Before(MediaRig& rig) {
+// What is told ahead of the caller's next packet.
+std::vector<ToHop> Before(MediaRig& rig, uint32_t ssrc = 0xcafe) {
+  rig.FromCaller({.sequence = 1000, .ssrc = ssrc});
   std::vector<ToHop> found;
   for (const ToHop& record : rig.Taken()) {
     if (record.type == ToHop::Type::kFrame && record.before_start) found.push_back(record);
@@ -85,9 +88,10 @@ TEST_CASE("An event under way is told with the sound; the agent's sound, another
     CHECK(Before(rig).size() == 2);
   }
   SECTION("a new source") {
+    rig.now += 200 * testing::kMs;
     rig.FromCaller({.sequence = 70, .ssrc = 0xbeef});
     rig.Secure();
-    const auto before = Before(rig);
+    const auto before = Before(rig, 0xbeef);
     REQUIRE(before.size() == 1);
     CHECK(before[0].timestamp == 70 * 160);
   }
@@ -117,12 +121,52 @@ TEST_CASE("The masker that takes a leg over is told what sounded before it came"
   }
   SECTION("it does not answer") {
     rig.Tick(110 * testing::kMs);
+    rig.FromCaller({.sequence = 2});
     const auto taken = rig.Taken();
-    REQUIRE(taken.size() == 2);
+    REQUIRE(taken.size() == 3);
     CHECK(taken[0].type == ToHop::Type::kStalled);  // the move first, then what the next one has to know
     CHECK(taken[1].before_start);
     CHECK(taken[1].payload[0] == 0x31);
   }
+}
+
+TEST_CASE("A masker that opens late is told what sounded before each frame that may be its first") {
+  MediaRig rig;
+  rig.Secure(false);
+  rig.FromCaller({.sequence = 1, .payload = std::vector<uint8_t>(160, 0x31)});
+  rig.FromCaller({.sequence = 2});
+  auto taken = rig.Taken();
+  REQUIRE(taken.size() == 3);
+  CHECK_FALSE(taken[0].before_start);
+  CHECK(taken[1].before_start);
+  CHECK(taken[1].payload[0] == 0x31);
+  CHECK(taken[2].sequence == 2);
+  rig.Tell(FromHop::Type::kOpened);
+  rig.FromCaller({.sequence = 3});
+  CHECK(rig.Taken().size() == 2);  // it may have heard of the others or not
+  rig.Masked(3, 0x11);
+  rig.FromCaller({.sequence = 4});
+  CHECK(rig.Taken().size() == 1);
+}
+
+TEST_CASE("In redundant data the newest block is what is kept") {
+  MediaRig rig;
+  const std::vector<uint8_t> event = {5, 10, 1, 64}, audio(160, 0x31);
+  std::vector<uint8_t> wrapped(512);
+  const bool keyed = GENERATE(false, true);
+  const rtp::RedundancyBlock older[] = {{.payload_type = 0, .timestamp_offset = 160, .payload = audio}};
+  const rtp::RedundancyBlock newest = keyed ? rtp::RedundancyBlock{.payload_type = 101, .timestamp_offset = 0, .payload = event}
+                                            : rtp::RedundancyBlock{.payload_type = 0, .timestamp_offset = 0, .payload = audio};
+  wrapped.resize(rtp::WriteRedundancy(older, newest, wrapped));
+  rig.FromCaller({.sequence = 2, .payload_type = 121, .payload = wrapped});
+  rig.FromCaller({.sequence = 3, .payload_type = 121, .payload = {0x80}});  // torn: passes in plain, says nothing
+  rig.Secure();
+  const auto before = Before(rig);
+  REQUIRE(before.size() == 1);
+  CHECK(before[0].kind == (keyed ? FrameKind::kEvent : FrameKind::kAudio));
+  CHECK(before[0].timestamp == 320);
+  CHECK(before[0].size == (keyed ? 4 : 160));
+  CHECK(before[0].payload[0] == (keyed ? 5 : 0x31));
 }
 
 TEST_CASE("The next capture's leg is told what sounded under the last one") {

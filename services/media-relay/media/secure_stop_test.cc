@@ -18,8 +18,7 @@ TEST_CASE("Stop waits for three quiet seconds that the masker reports") {
   rig.shard.AskStop(MediaRig::kSlot);
   CHECK(rig.Counts().mode == SecureMode::kStopping);
   for (uint16_t i = 1; i <= 100; ++i) {
-    rig.FromCaller({.sequence = i});
-    rig.Masked(i, 0x11);
+    rig.SpeakUnaltered(i, i);
     rig.Tick(20 * kMs);
   }
   CHECK_FALSE(Has(rig.Out(), kVoice));
@@ -37,27 +36,63 @@ TEST_CASE("A leg that was quiet before stop still hears 200 ms of sound, and a k
   rig.Secure();
   rig.Tell(FromHop::Type::kQuiet);
   rig.shard.AskStop(MediaRig::kSlot);
-  const auto hear = [&](uint16_t from, uint16_t to) {
-    for (uint16_t i = from; i <= to; ++i) {
-      rig.FromCaller({.sequence = i});
-      rig.Masked(i, 0x11);
-    }
-  };
   SECTION("no key") {
-    hear(1, 9);
+    rig.SpeakUnaltered(1, 9);
     CHECK(rig.notices.empty());
-    hear(10, 10);
+    rig.SpeakUnaltered(10, 10);
+    CHECK(rig.notices.size() == 1);
+  }
+  SECTION("a frame was altered: a key may have begun, which is told later") {
+    rig.SpeakUnaltered(1, 9);
+    rig.FromCaller({.sequence = 10});
+    rig.Masked(10, 0x11);
+    rig.SpeakUnaltered(11, 19);
+    CHECK(rig.notices.empty());
+    rig.SpeakUnaltered(20, 20);
+    REQUIRE(rig.notices.size() == 1);
+    CHECK(rig.notices[0].kind == Notice::Kind::kPlain);
+  }
+  SECTION("one was, and its answer came too late to leave") {
+    rig.SpeakUnaltered(1, 9);
+    rig.FromCaller({.sequence = 10});
+    rig.Tick(16 * kMs);
+    rig.Masked(10, 0x11);
+    rig.SpeakUnaltered(11, 19);
+    CHECK(rig.notices.empty());
+    rig.SpeakUnaltered(20, 20);
     CHECK(rig.notices.size() == 1);
   }
   SECTION("a key begins") {
-    hear(1, 5);
+    rig.SpeakUnaltered(1, 5);
     rig.Tell(FromHop::Type::kKeyStarted);
-    hear(6, 60);
+    rig.SpeakUnaltered(6, 60);
     CHECK(rig.notices.empty());
     CHECK(rig.Counts().keys == 1);
     rig.Tell(FromHop::Type::kQuiet);
     CHECK(rig.notices.size() == 1);
   }
+}
+
+TEST_CASE("What was sent before the masker's quiet was told comes back first, and has to be unaltered") {
+  MediaRig rig;
+  rig.Secure();
+  rig.shard.AskStop(MediaRig::kSlot);
+  rig.SpeakUnaltered(1, 3);
+  rig.FromCaller({.sequence = 4});
+  rig.Tell(FromHop::Type::kQuiet);
+  CHECK(rig.notices.empty());
+  SECTION("it is") {
+    rig.FromCaller({.sequence = 5});  // no more is waited for than was sent then
+    rig.Masked(4, 0x11, 160, 0, false);
+    CHECK(rig.notices.size() == 1);
+  }
+  SECTION("a key has begun in it") {
+    rig.Masked(4, 0x11);
+    CHECK(rig.notices.empty());
+    rig.SpeakUnaltered(5, 5);  // there was none after all
+    CHECK(rig.notices.size() == 1);
+  }
+  CHECK_FALSE(Has(rig.Out(), kVoice));
 }
 
 TEST_CASE("Without a masker a stopping call stays masked") {
@@ -105,7 +140,7 @@ TEST_CASE("Sender reports agree with what left, across two captures") {
       rig.FromCaller({.sequence = n});
       ++came;
       came_octets += 160;
-      if (secure) rig.Masked(n, 0x11);
+      if (secure) rig.Masked(n, 0x11, 160, 0, false);
       count();
     }
   };
@@ -122,6 +157,7 @@ TEST_CASE("Sender reports agree with what left, across two captures") {
         count();
       }
     }
+    voice(1, true);
     rig.shard.AskStop(MediaRig::kSlot);
     rig.Tell(FromHop::Type::kQuiet);
   }

@@ -136,6 +136,39 @@ TEST_CASE("A masker that does not answer ends the tone: no packet, no number tak
   CHECK(out[0].Rtp().sequence() == 4);
 }
 
+TEST_CASE("After the tone's packets a caller whose clock was set back is heard: what lies far behind is not late") {
+  MediaRig rig;
+  SpeakThenOwe(rig, 160);
+  AnswerTone(rig, AskedAfterSilence(rig));
+  rig.FromCaller({.sequence = 4, .timestamp = 0xffff'0000u});
+  const auto heard = Asked(rig);
+  REQUIRE(heard.size() == 1);
+  CHECK_FALSE(heard[0].redundant);
+}
+
+TEST_CASE("The tone goes on behind a frame whose answer came too late to leave") {
+  MediaRig rig;
+  rig.Secure();
+  rig.SpeakUnaltered(1, 2);
+  rig.FromCaller({.sequence = 3});
+  rig.Tick(16 * kMs);  // comfort has left
+  rig.Masked(3, 0x11, 160, 0, true, 160);
+  rig.Taken();
+  CHECK(AskedAfterSilence(rig).timestamp == 640);
+}
+
+TEST_CASE("Where the place of a tone is not known, none is asked for: the next masker's begins with its first sound") {
+  MediaRig rig;
+  SpeakThenOwe(rig, 480);
+  rig.Tell(FromHop::Type::kLost);
+  rig.Tell(FromHop::Type::kOpened);
+  rig.FromCaller({.sequence = 4, .payload_type = 101, .payload = {5, 10, 0, 160}, .timestamp = 40'000});
+  rig.Masked(4, 0, 0, 40'000, false, 480);
+  rig.Taken();
+  for (int i = 0; i < 5; ++i) rig.Tick(20 * kMs);
+  CHECK(Asked(rig).empty());
+}
+
 TEST_CASE("No tone owed, no masker, or packets that keep coming: nothing is made") {
   MediaRig rig;
   SECTION("nothing owed") {

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "libs/rtp/packet.h"
+#include "libs/rtp/redundancy.h"
 #include "libs/rtp/rewriter.h"
 #include "libs/rtp/rtcp.h"
 
@@ -34,6 +35,20 @@ void NoteAudio(Direction& direction, PayloadKind kind, const rtp::PacketView& pa
   if (IsG711(kind) && !packet.payload().empty() && packet.payload().size() <= kMaxFramePayload) {
     direction.audio_samples = static_cast<uint16_t>(packet.payload().size());
   }
+}
+
+// What the caller says now; of redundant data (RFC 2198) that is the newest block.
+void KeepRecent(RecentSound& recent, PayloadKind kind, const rtp::PacketView& packet, const PayloadMap& payloads) {
+  uint8_t payload_type = packet.payload_type();
+  std::span<const uint8_t> payload = packet.payload();
+  if (kind == PayloadKind::kRedundancy) {
+    const auto view = rtp::RedundancyView::Parse(payload);
+    if (!view) return;
+    payload_type = view->primary().payload_type;
+    payload = view->primary().payload;
+    kind = payloads.Kind(payload_type);
+  }
+  recent.Keep(kind, packet.timestamp(), payloads.ClockRate(payload_type), payload);
 }
 }  // namespace
 
@@ -108,7 +123,6 @@ void Shard::Secure(uint32_t slot, std::unique_ptr<SecurePath> path, int64_t now,
     by_leg_.erase(call->secure->leg());
   }
   by_leg_[path->leg()] = slot;
-  path->Tell(call->recent);
   call->secure = std::move(path);
 }
 
@@ -122,10 +136,6 @@ void Shard::Unsecure(uint32_t slot, uint32_t leg, int64_t now, Outbox& out) {
 
 void Shard::AskStop(uint32_t slot) {
   if (MediaCall* call = Find(slot); call != nullptr && call->secure) call->secure->AskStop();
-}
-
-void Shard::WithdrawStop(uint32_t slot) {
-  if (MediaCall* call = Find(slot); call != nullptr && call->secure) call->secure->WithdrawStop();
 }
 
 void Shard::OnPacket(int64_t now, PortId port, const Endpoint& source, std::span<uint8_t> bytes, Outbox& out) {
@@ -166,16 +176,24 @@ void Shard::OnRtp(int64_t now, PortId port, MediaCall& call, const Endpoint& sou
   ++direction.counts.packets_received;
   direction.counts.octets_received += packet->payload().size();
   meters_.packets_received.Add();
-  const bool new_source = !direction.has_ssrc || direction.ssrc != packet->ssrc();
-  // A type that nobody negotiated does not bring a new source: RTCP astray on the RTP port would look like one.
-  if (new_source && direction.has_ssrc && kind == PayloadKind::kUnknown) return PassStray(WayFrom(now, slot, call, sender, out), call, sender, bytes);
-  if (new_source) TakeSource(now, slot, call, sender, *packet, out);
+  const bool other = direction.has_ssrc && direction.ssrc != packet->ssrc();
+  // A type that nobody negotiated does not bring a new source: RTCP astray on the RTP port would look like one. Nor does
+  // another SSRC beside the one that is heard: two that take turns would open the leg anew with each packet.
+  if (other && (kind == PayloadKind::kUnknown || now - direction.heard_at < options_.source_silence_ns)) {
+    return PassStray(WayFrom(now, slot, call, sender, out), call, sender, kind, bytes);
+  }
+  if (other || !direction.has_ssrc) TakeSource(now, slot, call, sender, *packet, out);
+  direction.heard_at = now;
+  const Way way = WayFrom(now, slot, call, sender, out);
+  if (direction.rewriter.Restarts(packet->sequence())) TakeRestart(way, call, sender, packet->sequence());
   const uint32_t clock_rate = payloads.ClockRate(packet->payload_type());
   direction.reception.Packet(now, packet->sequence(), packet->timestamp(), clock_rate == 0 ? 8000 : clock_rate);
 
-  const Way way = WayFrom(now, slot, call, sender, out);
   NoteAudio(direction, kind, *packet);
-  if (sender == Side::kCaller) call.recent.Keep(kind, packet->timestamp(), clock_rate, packet->payload());
+  if (sender == Side::kCaller) {
+    if (call.secure) call.secure->TellBefore(call.recent);
+    KeepRecent(call.recent, kind, *packet, payloads);
+  }
   if (sender == Side::kCaller && call.secure) {
     TakeResult(slot, call, call.secure->OnRtp(way, *packet, payloads), way);
     return;
@@ -198,11 +216,19 @@ void Shard::TakeSource(int64_t now, uint32_t slot, MediaCall& call, Side sender,
   if (changed && sender == Side::kCaller && call.secure) call.secure->OnNewSource(WayFrom(now, slot, call, sender, out));
 }
 
+// The same source, with new numbers: what waits has the old ones.
+void Shard::TakeRestart(const Way& way, MediaCall& call, Side sender, uint16_t sequence) {
+  if (sender == Side::kCaller && call.secure) call.secure->Flush(way);
+  way.direction.rewriter.Restart(sequence);
+  way.direction.reception.Restart();
+}
+
 // In plain it passes as it is, and takes no part in the stream's numbers.
-void Shard::PassStray(const Way& way, const MediaCall& call, Side sender, std::span<uint8_t> bytes) {
+void Shard::PassStray(const Way& way, const MediaCall& call, Side sender, PayloadKind kind, std::span<uint8_t> bytes) {
   if (sender == Side::kCaller && call.secure) {
-    ++way.direction.counts.dropped_payload_type;
-    meters_.dropped_payload_type.Add();
+    const bool unknown = kind == PayloadKind::kUnknown;
+    ++(unknown ? way.direction.counts.dropped_payload_type : way.direction.counts.dropped_source);
+    (unknown ? meters_.dropped_payload_type : meters_.dropped_source).Add();
     return;
   }
   Send(way, bytes);
@@ -228,13 +254,24 @@ void Shard::Send(const Way& way, std::span<const uint8_t> bytes) {
 }
 
 void Shard::TakeResult(uint32_t slot, MediaCall& call, const SecurePath::Result& result, const Way& way) {
-  if (result.codec_changed) notices_({Notice::Kind::kCodecChanged, slot, call.secure->leg()});
+  if (result.codec_changed) {
+    call.codec_changed = true;
+    TellCodec(way.now, slot, call);
+  }
   if (!result.due) return;
   if (dues_.size == dues_.items.size()) {
     call.secure->OnDue(way, *result.due);  // no room to time it: comfort tone now
     return;
   }
   dues_.items[(dues_.first + dues_.size++) % dues_.items.size()] = *result.due;
+}
+
+// Types that take turns would be a notice per packet: the next is told when the last is a second old.
+void Shard::TellCodec(int64_t now, uint32_t slot, MediaCall& call) {
+  if (!call.codec_changed || now - call.codec_told < options_.codec_notice_ns) return;
+  call.codec_changed = false;
+  call.codec_told = now;
+  notices_({Notice::Kind::kCodecChanged, slot, call.secure->leg()});
 }
 
 void Shard::OnRtcp(int64_t now, PortId port, MediaCall& call, const Endpoint& source, std::span<const uint8_t> bytes, Outbox& out) {
@@ -286,7 +323,6 @@ void Shard::OnAnswer(int64_t now, FromHop& record, Outbox& out) {
     case FromHop::Type::kOpened: path.OnOpened(record.sequence); break;
     case FromHop::Type::kLost:
       path.OnLost(way);
-      path.Tell(call.recent);
       ++call.masker_changes;
       break;
     case FromHop::Type::kKeyStarted:
@@ -300,7 +336,7 @@ void Shard::OnAnswer(int64_t now, FromHop& record, Outbox& out) {
 }
 
 void Shard::OpenIfQuiet(uint32_t slot, MediaCall& call, const Way& way) {
-  if (!call.secure->MayOpen()) return;
+  if (!call.secure->TakeOpening()) return;
   const uint32_t leg = call.secure->leg();
   call.secure->Flush(way);
   by_leg_.erase(leg);
@@ -335,13 +371,9 @@ void Shard::RunDues(int64_t now, Outbox& out) {
 void Shard::ScanSecure(int64_t now, Outbox& out) {
   for (const auto& [leg, slot] : by_leg_) {
     MediaCall& call = *calls_[slot];
-    const bool was_open = call.secure->opened();
     const Way way = WayFrom(now, slot, call, Side::kCaller, out);
     call.secure->Scan(way);
-    if (was_open && !call.secure->opened()) {
-      call.secure->Tell(call.recent);
-      notices_({Notice::Kind::kMaskerLost, slot, leg});
-    }
+    TellCodec(now, slot, call);
     while (const auto due = call.secure->FinishTone(way)) TakeResult(slot, call, {.due = due}, way);
   }
 }

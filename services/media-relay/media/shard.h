@@ -29,11 +29,13 @@ struct ShardOptions {
   int64_t held_idle_ns = 1'800'000'000'000;     // while a side is on hold
   int64_t setup_ns = 300'000'000'000;           // not answered
   int64_t scan_ns = 20'000'000;                 // how often secure paths are looked at
+  int64_t source_silence_ns = 200'000'000;      // of a side's SSRC, before another may take its place
+  int64_t codec_notice_ns = 1'000'000'000;      // between two notices of a changed codec
 };
 
 // What happened to a call by itself; given on the shard's thread, to be handed on quickly.
 struct Notice {
-  enum class Kind : uint8_t { kPlain, kCodecChanged, kMaskerLost, kIdle };
+  enum class Kind : uint8_t { kPlain, kCodecChanged, kIdle };
   Kind kind = Kind::kPlain;
   uint32_t slot = 0;
   uint32_t leg = 0;
@@ -59,7 +61,6 @@ class Shard {
   // Back to plain at once, for a start that was refused. Only for the path of this leg.
   void Unsecure(uint32_t slot, uint32_t leg, int64_t now, Outbox& out);
   void AskStop(uint32_t slot);
-  void WithdrawStop(uint32_t slot);
 
   // `bytes` may be changed, and are wiped before return when the call is secure.
   void OnPacket(int64_t now, PortId port, const Endpoint& source, std::span<uint8_t> bytes, Outbox& out);
@@ -80,11 +81,13 @@ class Shard {
   Way WayFrom(int64_t now, uint32_t slot, MediaCall& call, Side sender, Outbox& out);
   void OnRtp(int64_t now, PortId port, MediaCall& call, const Endpoint& source, std::span<uint8_t> bytes, Outbox& out);
   void OnRtcp(int64_t now, PortId port, MediaCall& call, const Endpoint& source, std::span<const uint8_t> bytes, Outbox& out);
-  void PassStray(const Way& way, const MediaCall& call, Side sender, std::span<uint8_t> bytes);
+  void PassStray(const Way& way, const MediaCall& call, Side sender, PayloadKind kind, std::span<uint8_t> bytes);
   void Forward(const Way& way, uint16_t sequence, std::span<uint8_t> bytes);
   void Send(const Way& way, std::span<const uint8_t> bytes);
   void TakeSource(int64_t now, uint32_t slot, MediaCall& call, Side sender, const rtp::PacketView& packet, Outbox& out);
+  void TakeRestart(const Way& way, MediaCall& call, Side sender, uint16_t sequence);
   void TakeResult(uint32_t slot, MediaCall& call, const SecurePath::Result& result, const Way& way);
+  void TellCodec(int64_t now, uint32_t slot, MediaCall& call);
   void OpenIfQuiet(uint32_t slot, MediaCall& call, const Way& way);
   void RunDues(int64_t now, Outbox& out);
   void ScanSecure(int64_t now, Outbox& out);
