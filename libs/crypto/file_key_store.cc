@@ -53,6 +53,13 @@ absl::StatusOr<std::unique_ptr<FileKeyStore>> FileKeyStore::Open(const std::stri
   return store;
 }
 
+absl::StatusOr<std::unique_ptr<FileKeyStore>> FileKeyStore::OpenOrCreate(const std::string& path, bool create, Random& random) {
+  if (create && access(path.c_str(), F_OK) != 0) {
+    if (absl::Status made = AddKey(path, random); !made.ok()) return made;
+  }
+  return Open(path, random);
+}
+
 absl::Status FileKeyStore::Parse(const SecretBytes& text, const std::string& path) {
   const ClearCardAccess access("parse the key file");
   std::string_view rest = text.RevealText(access);

@@ -16,6 +16,8 @@ class FileKeyStore final : public KeyStore {
  public:
   // FAILED_PRECONDITION when the file is missing, malformed, or open to others. `random` outlives the store.
   static absl::StatusOr<std::unique_ptr<FileKeyStore>> Open(const std::string& path, Random& random);
+  // The same, making the file with a fresh key first where it is missing and `create` is set.
+  static absl::StatusOr<std::unique_ptr<FileKeyStore>> OpenOrCreate(const std::string& path, bool create, Random& random);
   // Appends a fresh key, which becomes the active one, creating the file when it is missing.
   static absl::Status AddKey(const std::string& path, Random& random);
 

@@ -4,8 +4,6 @@
 #include <mutex>
 #include <thread>
 
-#include <unistd.h>
-
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "libs/crypto/file_key_store.h"
@@ -55,13 +53,6 @@ class Timer {
   std::thread thread_;
 };
 
-absl::StatusOr<std::unique_ptr<crypto::FileKeyStore>> OpenKek(const Config& config, Random& random) {
-  if (config.create_kek && access(config.kek_file.c_str(), F_OK) != 0) {
-    if (auto status = crypto::FileKeyStore::AddKey(config.kek_file, random); !status.ok()) return status;
-  }
-  return crypto::FileKeyStore::Open(config.kek_file, random);
-}
-
 int PrintAuditVerdict(AuditChain& audit) {
   const auto verdict = audit.Verify();
   if (!verdict.ok()) {
@@ -85,13 +76,13 @@ int main(int argc, char** argv) {
   daemon::Process process({.name = "tokenisation-vault",
                            .about = "Collects cards key by key in locked memory, keeps them encrypted, releases them sealed.",
                            .grpc_port = 7003,
-                           .metrics_port = 9003,
+                           .metrics_port = 9103,
                            .harden = &secret::HardenCardZone});
   Config config;
   config.Declare(process.flags());
   if (auto exit_code = process.Start(argc, argv)) return *exit_code;
   if (auto status = secret::Arena::Start(static_cast<size_t>(config.secret_arena_bytes)); !status.ok()) return Fail(process, status);
-  auto kek = OpenKek(config, process.random());
+  auto kek = crypto::FileKeyStore::OpenOrCreate(config.kek_file, config.create_kek, process.random());
   if (!kek.ok()) return Fail(process, kek.status());
   auto database = storage::Database::Open(config.database, {.sessions = config.database_sessions});
   if (!database.ok()) return Fail(process, database.status());

@@ -4,6 +4,8 @@ import threading
 
 import pytest
 
+from findings import scan
+from fleet import VAULT
 from world import Problem, eventually
 
 
@@ -128,13 +130,22 @@ def test_double_submit_on_all_replicas_at_once_charges_once(world, same_key):
 
 
 def test_a_caller_who_hangs_up_ends_the_capture_and_nothing_is_kept(world):
-    call = world.call()
+    vaults = world.fleet.all(VAULT)
+
+    def live():
+        return sum(vault.metric("flattone_vault_captures_live") for vault in vaults)
+
+    call, card, before = world.call(), world.card(), live()
     session = world.session(call)
     session.start()
-    call.type(world.card()[0][:8])
+    call.type(card[0][:8])
+    session.await_count("PAN", 8)
+    assert any(scan(world, card, vaults).values()), "the look finds what the vault holds"
     call.hang_up()
     session.events.wait_type("session.ended", 15)
     assert session.get()["end_reason"] == "hang_up"
+    eventually(lambda: live() <= before, 10, "the capture is over at the vault")
+    eventually(lambda: not any(scan(world, card, vaults).values()), 10, "no digit in the vaults' memory")
 
 
 @pytest.mark.slow

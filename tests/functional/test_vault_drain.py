@@ -2,14 +2,13 @@
 agent told, nothing new begins, and at the deadline nothing is left. When the vault is back a capture can begin at once.
 """
 
-import json
-import subprocess
 import threading
 import time
 
 import pytest
 
 from cards import canary
+from findings import scan
 from fleet import ORCHESTRATOR, VAULT
 from rest import Problem
 from world import DATABASES, World, eventually
@@ -48,11 +47,7 @@ class Paying:
 
 def digits_in(world, process, card):
     """How often the process's memory holds the card; the planted canary shows that the scan sees."""
-    run = subprocess.run([str(world.fleet.program("scan")), "--process", f"{process.name}={process.pid}"], text=True, capture_output=True, timeout=60,
-                         input=f"card {' '.join(card)}\ncanary {world.canary}\n")
-    [line] = [json.loads(line) for line in run.stdout.splitlines()]
-    assert line["canary"], line
-    return line["findings"]
+    return scan(world, card, [process], canary=world.canary)[process.name]
 
 
 def terminate(process):

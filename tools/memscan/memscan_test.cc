@@ -1,6 +1,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -111,6 +112,38 @@ TEST_CASE("BCD in both nibble orders and at odd starts, hexadecimal, groups and 
   CHECK_FALSE(Look(finder, hex).findings.empty());
   uint64_t value = std::stoull(number);
   CHECK_FALSE(Look(finder, std::string(reinterpret_cast<const char*>(&value), 8)).findings.empty());
+}
+
+TEST_CASE("ten digits of BCD are found where they begin at a byte, eleven anywhere, nine nowhere; text from twelve") {
+  for (uint32_t seed = 20; seed < 40; ++seed) {
+    const std::string number = Number(seed);
+    const Finder finder(WantedOf(number));
+    const auto packed = [](const std::string& digits, bool low_first) {
+      std::string out;
+      for (size_t i = 0; i + 1 < digits.size(); i += 2) {
+        const int a = digits[i] - '0', b = digits[i + 1] - '0';
+        out.push_back(static_cast<char>(low_first ? b * 16 + a : a * 16 + b));
+      }
+      return out;
+    };
+    const auto found = [&](const std::string& bytes) { return !Look(finder, '\xFF' + bytes + '\xFF').findings.empty(); };
+    const auto is_text = [](const std::string& bytes) {
+      return std::all_of(bytes.begin(), bytes.end(), [](char c) { return c >= 32 && c < 127; });
+    };
+    for (const bool low_first : {false, true}) {
+      CAPTURE(seed, low_first);
+      for (size_t from = 0; from + 10 <= number.size(); ++from) {
+        const std::string ten = packed(number.substr(from, 10), low_first);
+        CHECK(found(ten) == !is_text(ten));
+        CHECK_FALSE(found(packed("0" + number.substr(from, 9), low_first)));
+      }
+      for (size_t from = 0; from + 12 <= number.size(); ++from) {
+        CHECK(found(packed(number.substr(from, 12), low_first)));
+        const std::string later = packed(number.substr(from + 1, 10), low_first);
+        CHECK(found(packed("0" + number.substr(from, 11), low_first)) == !is_text(later));
+      }
+    }
+  }
 }
 
 TEST_CASE("what was typed in a row is found across its fields, and the code beside a label or in a string") {

@@ -51,10 +51,15 @@ std::string Integer(uint64_t value, bool big_endian) {
   return out;
 }
 
-// Packed, six bytes are few: rows of zeros or of one pair of digits ("BBBBBB" in ASCII is 42 42 42 …) are everywhere.
+// Packed, some bytes are few: rows of zeros or of one pair of digits ("BBBBBB" in ASCII is 42 42 42 …) are everywhere.
 bool TellsInBcd(std::string_view digits) {
   const std::set<char> distinct(digits.begin(), digits.end());
   return distinct.size() >= 4 && std::count(digits.begin(), digits.end(), '0') <= 4;
+}
+
+// Text in ASCII too: five bytes of it stand in any process, six of a given text hardly.
+bool ReadsAsText(std::string_view packed) {
+  return std::all_of(packed.begin(), packed.end(), [](char c) { return c >= ' ' && c <= '~'; });
 }
 
 void AddWindows(const std::string& typed, std::vector<Pattern>& out) {
@@ -64,12 +69,16 @@ void AddWindows(const std::string& typed, std::vector<Pattern>& out) {
     for (size_t before = 0; before < 3; ++before) out.push_back({Base64Core(window, before), "base64", kWindow});
     out.push_back({Hex(window), "hexadecimal", kWindow});
   }
-  constexpr size_t kBcd = 12;
-  for (size_t i = 0; i + kBcd <= typed.size(); ++i) {
-    const std::string_view window = std::string_view(typed).substr(i, kBcd);
-    if (!TellsInBcd(window)) continue;
-    out.push_back({Bcd(window, false), "bcd", kBcd});
-    out.push_back({Bcd(window, true), "bcd, low nibble first", kBcd});
+  for (const size_t length : {kBcdWindow, kBcdWindow + 2}) {
+    for (size_t i = 0; i + length <= typed.size(); ++i) {
+      const std::string_view window = std::string_view(typed).substr(i, length);
+      if (!TellsInBcd(window)) continue;
+      for (const bool low_first : {false, true}) {
+        std::string packed = Bcd(window, low_first);
+        if (length == kBcdWindow && ReadsAsText(packed)) continue;
+        out.push_back({std::move(packed), low_first ? "bcd, low nibble first" : "bcd", static_cast<int>(length)});
+      }
+    }
   }
 }
 

@@ -12,6 +12,9 @@ namespace flattone::memscan {
 
 // So many consecutive digits of a card are a finding.
 inline constexpr size_t kWindow = 7;
+// As BCD so many: fewer are found in any process by chance (README.md has the figures). They begin at a byte, so a row that
+// begins in the midst of one is found from one digit more; one that reads as text in ASCII, from two more.
+inline constexpr size_t kBcdWindow = 10;
 
 struct Wanted {
   struct Card {
@@ -30,7 +33,7 @@ absl::StatusOr<Wanted> ParseWanted(std::string_view text);
 bool IsWeak(std::string_view window);
 
 // Byte strings that give a card away in encodings that are not plain rows of digits: base64 in its three alignments,
-// BCD (twelve digits; seven are 28 bits, which random memory hits), hexadecimal, groups of four, 64-bit integers, and
+// BCD (kBcdWindow digits), hexadecimal, groups of four, 64-bit integers, and
 // the code where a label or a string's length stands beside it.
 struct Pattern {
   std::string bytes;

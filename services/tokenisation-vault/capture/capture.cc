@@ -163,6 +163,7 @@ Capture::Slot* Capture::SlotOf(Field field) {
 }
 
 std::optional<card::Brand> Capture::CompleteBrand() const {
+  if (rules_.kept_brand.has_value()) return rules_.kept_brand;
   for (const Slot& slot : slots_) {
     if (slot.rule.field == Field::kPan && slot.state == FieldState::kComplete) return slot.brand;
   }

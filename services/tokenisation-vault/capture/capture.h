@@ -30,6 +30,7 @@ struct CaptureIdentity {
   std::string tenant;
   std::string capture;
   std::string session;
+  std::string kept_token = {};  // whose card stays but for the fields that are asked for; empty: a whole card is collected
 };
 
 struct SealedKey {

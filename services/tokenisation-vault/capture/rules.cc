@@ -41,7 +41,11 @@ absl::Status ValidateRules(const Rules& rules) {
                           "each field at most once");
     }
   }
-  if (!pan) return InvalidField("rules.fields", "have no CARD_FIELD_PAN", "a list with CARD_FIELD_PAN in it");
+  const bool kept = rules.kept_brand.has_value();
+  if (!kept && !pan) return InvalidField("rules.fields", "have no CARD_FIELD_PAN", "a list with CARD_FIELD_PAN in it");
+  if (kept && (pan || rules.fields.empty())) {
+    return InvalidField("rules.fields", pan ? "have CARD_FIELD_PAN" : "are empty", "with token_id: what is typed again, never CARD_FIELD_PAN");
+  }
   if (auto s = Between("rules.card_tries", rules.card_tries, 1, 10); !s.ok()) return s;
   if (auto s = Between("rules.length_pause_ms", absl::ToInt64Milliseconds(rules.length_pause), 2000, 30000); !s.ok()) return s;
   return Between("rules.timeout_seconds", absl::ToInt64Seconds(rules.timeout), 30, 600);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -42,6 +43,8 @@ struct Rules {
   absl::Duration timeout = absl::Minutes(10);
   // The first field collects at once, each other one when RestartField names it.
   bool one_by_one = false;
+  // Of a card whose number is kept and not asked for; kUnknown is one too.
+  std::optional<card::Brand> kept_brand;
   // After a lost key or a change of masker the caller is still typing the number from its middle. Keys count
   // again after this much quiet, or when the caller presses '*' or the agent restarts the field: else the
   // tail of one typing and the head of the next could make a number that passes its check digit.

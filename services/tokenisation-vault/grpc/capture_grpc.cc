@@ -14,7 +14,8 @@ constexpr int64_t kLeastTtl = 60, kMostTtl = 157'680'000;
 absl::Status CheckOpen(const v1::OpenCaptureRequest& request) {
   if (auto s = CheckId("tenant_id", request.tenant_id(), "ten"); !s.ok()) return s;
   if (auto s = CheckId("capture_id", request.capture_id(), "cap"); !s.ok()) return s;
-  return CheckId("session_id", request.session_id(), "ses");
+  if (auto s = CheckId("session_id", request.session_id(), "ses"); !s.ok()) return s;
+  return request.token_id().empty() ? absl::OkStatus() : CheckId("token_id", request.token_id(), "tok");
 }
 
 }  // namespace
@@ -22,9 +23,9 @@ absl::Status CheckOpen(const v1::OpenCaptureRequest& request) {
 grpc::Status CaptureGrpcService::OpenCapture(grpc::ServerContext* context, const v1::OpenCaptureRequest* request,
                                              v1::OpenCaptureResponse* response) {
   if (auto status = CheckOpen(*request); !status.ok()) return rpc::ToGrpc(status, context);
-  auto rules = RulesFrom(request->rules());
+  auto rules = RulesFrom(request->rules(), !request->token_id().empty());
   if (!rules.ok()) return rpc::ToGrpc(rules.status(), context);
-  auto entry = captures_.Open({request->tenant_id(), request->capture_id(), request->session_id()}, *rules);
+  auto entry = captures_.Open({request->tenant_id(), request->capture_id(), request->session_id(), request->token_id()}, *std::move(rules));
   log_.Info(rpc::InfoOf(*context, random_).trace, "capture asked for", {{"capture", request->capture_id()}, {"result", ResultOf(entry.status())}});
   if (!entry.ok()) return rpc::ToGrpc(entry.status(), context);
   auto& handle = *response->mutable_handle();

@@ -63,8 +63,9 @@ absl::StatusOr<Field> FieldFrom(pb::CardField field, std::string_view path) {
   return static_cast<Field>(static_cast<int>(field) - 1);
 }
 
-absl::StatusOr<Rules> RulesFrom(const v1::CaptureRules& in) {
+absl::StatusOr<Rules> RulesFrom(const v1::CaptureRules& in, bool kept) {
   Rules rules;
+  if (kept) rules.kept_brand = card::Brand::kUnknown;
   for (int i = 0; i < in.fields_size(); ++i) {
     auto field = FieldFrom(in.fields(i).field(), absl::StrCat("rules.fields[", i, "].field"));
     if (!field.ok()) return field.status();

@@ -12,7 +12,8 @@ namespace flattone::vault {
 flattone::common::v1::CardField ToProto(Field field);
 // INVALID_ARGUMENT naming `path` for an unspecified or unknown value.
 absl::StatusOr<Field> FieldFrom(flattone::common::v1::CardField field, std::string_view path);
-absl::StatusOr<Rules> RulesFrom(const v1::CaptureRules& rules);
+// `kept`: the number of a card is kept, so rules name what is typed again.
+absl::StatusOr<Rules> RulesFrom(const v1::CaptureRules& rules, bool kept);
 absl::StatusOr<TokenPurpose> PurposeFrom(v1::TokenPurpose purpose);
 v1::CaptureStatus ToProto(const std::string& capture, const Progress& progress);
 v1::Token ToProto(const TokenRow& row, bool code_held);

@@ -53,4 +53,26 @@ absl::StatusOr<crypto::SecretCard> OpenCardRecord(const crypto::TenantKey& key, 
   return card;
 }
 
+absl::Status FillIn(const crypto::SecretCard& kept, CollectedCard& card) {
+  const ClearCardAccess access("join a kept card with what was typed again");
+  const crypto::ClearCard& clear = kept.Reveal(access);
+  const auto fill = [](SecretBytes& place, std::string_view digits) -> absl::Status {
+    if (!place.empty() || digits.empty()) return absl::OkStatus();
+    auto copy = SecretBytes::CopyOf(digits);
+    if (copy.ok()) place = std::move(*copy);
+    return copy.status();
+  };
+  if (auto s = fill(card.pan, clear.pan_text()); !s.ok()) return s;
+  if (auto s = fill(card.postcode, clear.postcode_text()); !s.ok()) return s;
+  if (!card.expiry.empty() || clear.expiry_month == 0) return absl::OkStatus();
+  auto expiry = SecretBytes::Create(4);
+  if (!expiry.ok()) return expiry.status();
+  for (const uint8_t part : {clear.expiry_month, clear.expiry_year}) {
+    const uint8_t digits[] = {static_cast<uint8_t>('0' + part / 10), static_cast<uint8_t>('0' + part % 10)};
+    static_cast<void>(expiry->Append(std::span<const uint8_t>(digits)));
+  }
+  card.expiry = std::move(*expiry);
+  return absl::OkStatus();
+}
+
 }  // namespace flattone::vault

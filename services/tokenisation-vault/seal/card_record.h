@@ -22,4 +22,7 @@ absl::StatusOr<std::string> SealCardRecord(Random& random, const crypto::TenantK
 // INVALID_ARGUMENT (code "not_authentic") when the row was changed or moved.
 absl::StatusOr<crypto::SecretCard> OpenCardRecord(const crypto::TenantKey& key, std::string_view token, std::string_view sealed);
 
+// What `card` lacks of number, expiry and postcode, from a card that is kept. RESOURCE_EXHAUSTED without locked memory.
+absl::Status FillIn(const crypto::SecretCard& kept, CollectedCard& card);
+
 }  // namespace flattone::vault

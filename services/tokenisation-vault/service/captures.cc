@@ -27,7 +27,12 @@ bool HasCode(const absl::Status& status, std::string_view code) {
 
 }  // namespace
 
-absl::StatusOr<CaptureRegistry::Entry> Captures::Open(const CaptureIdentity& identity, const Rules& rules) {
+absl::StatusOr<CaptureRegistry::Entry> Captures::Open(const CaptureIdentity& identity, Rules rules) {
+  if (!identity.kept_token.empty()) {
+    const auto kept = p_.tokens.KeepUntil(identity.tenant, identity.kept_token, p_.clock.Now() + rules.timeout + kPlaceSlack);
+    if (!kept.ok()) return kept.status();
+    rules.kept_brand = kept->brand;
+  }
   auto opened = p_.registry.Open(identity, rules);
   if (!opened.ok()) {
     if (HasCode(opened.status(), "vault_full")) p_.meters.captures_refused.Add();
@@ -169,6 +174,9 @@ absl::StatusOr<TokenRow> Captures::Tokenise(const std::string& tenant, const std
 absl::StatusOr<TokenRow> Captures::Store(CollectedCard& card, CaptureEntry& entry, TokenPurpose purpose, absl::Duration ttl,
                                          const Caller& caller) {
   const CaptureIdentity& who = entry.identity();
+  if (!who.kept_token.empty()) {
+    if (auto status = Complete(who, card); !status.ok()) return status;
+  }
   auto copy = card.pan.Clone();
   if (!copy.ok()) return copy.status();
   auto pan = card::Pan::FromDigits(std::move(*copy));
@@ -207,10 +215,24 @@ absl::StatusOr<TokenRow> Captures::Store(CollectedCard& card, CaptureEntry& entr
     row.code_replica = self().id;
     row.code_address = self().address;
   }
-  const auto stored = p_.tokens.Insert(row, {caller.actor, "token.create", row.tenant, row.token, "ok", caller.origin});
+  const auto stored = p_.tokens.Insert(row, {caller.actor, "token.create", row.tenant, row.token, "ok", caller.origin}, who.kept_token);
   if (!stored.ok()) return stored;
   if (!code->empty()) p_.codes.Put(row.token, card::SecurityCode(std::move(*code)), card.code_deadline_nanos);
   return row;
+}
+
+absl::Status Captures::Complete(const CaptureIdentity& who, CollectedCard& card) {
+  auto row = p_.tokens.Find(who.tenant, who.kept_token);
+  if (row.ok() && row->destroyed_ms != 0) {
+    // A commit of this very capture that was not confirmed has done it: its row has the card.
+    row = p_.tokens.FindByCapture(who.tenant, who.capture);
+  }
+  if (absl::IsNotFound(row.status())) return CardNotKept(who.kept_token);
+  if (!row.ok()) return row.status();
+  auto key = p_.keyring.DataKey(who.tenant, row->key_version);
+  if (!key.ok()) return key.status();
+  auto kept = OpenCardRecord(**key, row->token, row->sealed_card);
+  return kept.ok() ? FillIn(*kept, card) : kept.status();
 }
 
 void Captures::Tick() {

@@ -40,12 +40,13 @@ class Captures {
   };
   Captures(Parts parts, Options options) : p_(parts), options_(options) {}
 
-  absl::StatusOr<CaptureRegistry::Entry> Open(const CaptureIdentity& identity, const Rules& rules);
+  // FAILED_PRECONDITION "card_not_kept" where identity.kept_token's card is gone; what the registry says.
+  absl::StatusOr<CaptureRegistry::Entry> Open(const CaptureIdentity& identity, Rules rules);
   // NOT_FOUND "capture_not_found" or "capture_lost"; FAILED_PRECONDITION "capture_elsewhere" whose fix is the address.
   absl::StatusOr<CaptureRegistry::Entry> Find(const std::string& tenant, const std::string& capture);
   // Ends it and wipes what it held, the security code of its token too.
   absl::StatusOr<Progress> Cancel(const std::string& tenant, const std::string& capture, const Caller& caller);
-  // `ttl` zero: the default.
+  // `ttl` zero: the default. With a kept card: a token of its own, and the kept one is destroyed.
   absl::StatusOr<TokenRow> Tokenise(const std::string& tenant, const std::string& capture, TokenPurpose purpose,
                                     absl::Duration ttl, const Caller& caller);
 
@@ -72,6 +73,8 @@ class Captures {
  private:
   absl::StatusOr<TokenRow> Store(CollectedCard& card, CaptureEntry& entry, TokenPurpose purpose, absl::Duration ttl,
                                  const Caller& caller);
+  // Fills in, from the card that is kept, what was not typed again.
+  absl::Status Complete(const CaptureIdentity& who, CollectedCard& card);
   void AuditBadKey(const CaptureIdentity& identity, const Caller& caller);
 
   Parts p_;

@@ -47,7 +47,13 @@ absl::Status TokenNotFound(const std::string& token) {
                  absl::StrCat("there is no token ", token));
 }
 
-absl::Status TokenStore::Insert(const TokenRow& row, const AuditEntry& entry) {
+absl::Status CardNotKept(const std::string& token) {
+  return Refusal(absl::StatusCode::kFailedPrecondition,
+                 {.code = "card_not_kept", .field = "token_id", .limit = {}, .fix = "ask for the whole card"},
+                 absl::StrCat("the card of token ", token, " is not kept any more"));
+}
+
+absl::Status TokenStore::Insert(const TokenRow& row, const AuditEntry& entry, const std::string& replaced) {
   return group_.Write([&](storage::Transaction& tx) -> absl::Status {
     auto head = audit_.Lock(tx);
     if (!head.ok()) return head.status();
@@ -65,6 +71,11 @@ absl::Status TokenStore::Insert(const TokenRow& row, const AuditEntry& entry) {
          row.code_until_ms, row.code_replica, row.code_address});
     if (!inserted.ok()) return inserted.status();
     if (*inserted == 0) return absl::AlreadyExistsError("the capture has a token already");
+    if (!replaced.empty()) {
+      if (auto gone = Destroy(tx, replaced); !gone.ok()) return gone;
+      const AuditEntry destroyed{entry.actor, "token.destroy", entry.tenant, replaced, "ok", absl::StrCat(entry.origin, " replaced")};
+      if (auto told = audit_.Append(tx, *head, destroyed); !told.ok()) return told;
+    }
     return audit_.Append(tx, *head, entry);
   });
 }
@@ -76,6 +87,19 @@ absl::StatusOr<TokenRow> TokenStore::Find(const std::string& tenant, const std::
     return absl::IsNotFound(found.status()) ? absl::OkStatus() : found.status();
   });
   return status.ok() ? found : status;
+}
+
+absl::StatusOr<TokenRow> TokenStore::KeepUntil(const std::string& tenant, const std::string& token, absl::Time until) {
+  const auto status = database_.Write([&](storage::Transaction& tx) -> absl::Status {
+    auto kept = tx.Execute("UPDATE token SET expires_ms = CASE WHEN expires_ms < $1 THEN $1 ELSE expires_ms END "
+                           "WHERE token_id = $2 AND tenant_id = $3 AND purpose = $4 AND destroyed_ms = 0 AND expires_ms > $5",
+                           {absl::ToUnixMillis(until), token, tenant, static_cast<int>(TokenPurpose::kPayment),
+                            absl::ToUnixMillis(clock_.Now())});
+    if (!kept.ok()) return kept.status();
+    return *kept == 0 ? CardNotKept(token) : absl::OkStatus();
+  });
+  if (!status.ok()) return status;
+  return Find(tenant, token);
 }
 
 absl::StatusOr<TokenRow> TokenStore::FindByCapture(const std::string& tenant, const std::string& capture) {
@@ -117,7 +141,9 @@ absl::Status TokenStore::CodeWiped(const std::string& tenant, const std::string&
   return group_.Write([&](storage::Transaction& tx) -> absl::Status {
     auto head = audit_.Lock(tx);
     if (!head.ok()) return head.status();
-    auto marked = tx.Execute("UPDATE token SET code_until_ms = 0 WHERE token_id = $1 AND tenant_id = $2", {token, tenant});
+    auto marked = tx.Execute("UPDATE token SET code_until_ms = 0, expires_ms = CASE WHEN purpose = $3 AND expires_ms > $4 THEN $4 "
+                             "ELSE expires_ms END WHERE token_id = $1 AND tenant_id = $2",
+                             {token, tenant, static_cast<int>(TokenPurpose::kPayment), absl::ToUnixMillis(clock_.Now() + kTypedAgain)});
     if (!marked.ok()) return marked.status();
     if (*marked == 0) return TokenNotFound(token);
     if (destroy) {
