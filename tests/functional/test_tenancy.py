@@ -91,20 +91,44 @@ def other(sqlite_world):
     return tenant, sqlite_world.api_of(tenant)
 
 
-def test_another_tenant_starting_a_capture_on_a_live_call_finds_nothing_and_changes_nothing(sqlite_world, other):
+def test_another_tenant_starting_a_capture_on_a_live_call_finds_nothing_and_changes_nothing(sqlite_world, other, edge):
     world = sqlite_world
     call = world.call()
-    session = world.session(call, api=other[1])
-    with pytest.raises(Problem) as theirs:
-        session.start()
-    unknown = world.session("no-such-call", api=other[1])
-    with pytest.raises(Problem) as nothing:
-        unknown.start()
-    assert theirs.value.status == nothing.value.status == 404
-    assert theirs.value.problem["code"] == nothing.value.problem["code"] == "call_not_found"
+
+    def relays_view():
+        """The call's secure state, capture, legs and the rest, as the relay itself tells it."""
+        return edge.query(call.reference).call
+
+    def theirs_find_nothing():
+        session = world.session(call, api=other[1])
+        with pytest.raises(Problem) as theirs:
+            session.start()
+        unknown = world.session("no-such-call", api=other[1])
+        with pytest.raises(Problem) as nothing:
+            unknown.start()
+        assert theirs.value.status == nothing.value.status == 404
+        assert theirs.value.problem["code"] == nothing.value.problem["code"] == "call_not_found"
+
+    time.sleep(0.5)  # the relay has learnt both addresses
+    plain = relays_view()
+    assert plain.secure_state == edge.media.SECURE_STATE_PLAIN
+    theirs_find_nothing()
     time.sleep(0.5)
-    statistics = call.hang_up()
-    assert int(statistics["relay"]["caller_to_agent"].get("frames_masked", 0)) == 0
+    assert relays_view() == plain
+    assert edge.counts(call.reference).frames_masked == 0
+    # And while its own tenant captures: the same capture has it afterwards.
+    own = world.session(call)
+    own.start()
+    call.type("4111")
+    own.await_count("PAN", 4)
+    secure = relays_view()
+    assert secure.secure_state == edge.media.SECURE_STATE_SECURE and secure.capture_id
+    theirs_find_nothing()
+    assert relays_view() == secure
+    call.type("11")
+    own.await_count("PAN", 6)
+    own.act("cancel")
+    assert call.hang_up()["relay"]["captures"] == 1
 
 
 def test_another_tenants_objects_do_not_exist(sqlite_world, other):

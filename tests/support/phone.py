@@ -18,8 +18,7 @@ import grpc
 import contracts
 from fleet import RELAY
 
-PTIME = 0.02
-SAMPLES = 160
+RATE = 8000
 
 
 class Refused(Exception):
@@ -88,6 +87,7 @@ class Phone:
         self.heard, self.reports = [], []   # RTP; RTCP compounds as bytes
         self.sent = {}                      # sequence: RTP timestamp
         self.octets = 0
+        self.samples = 160                  # in a packet
         self.remote = self.remote_rtcp = None
 
     def _pair(self):
@@ -121,7 +121,7 @@ class Phone:
         names = {"0": "PCMU/8000", "8": "PCMA/8000", "9": "G722/8000", "101": "telephone-event/8000"}
         maps = "".join(f"a=rtpmap:{f} {names[f]}\r\n" for f in formats.split())
         return (f"v=0\r\no=- 1 1 IN {kind} {self.host}\r\ns=-\r\nc=IN {kind} {self.host}\r\nt=0 0\r\nm=audio {self.port} RTP/AVP {formats}\r\n"
-                f"{maps}a=ptime:20\r\n" + ("a=rtcp-mux\r\n" if self.mux else ""))
+                f"{maps}a=ptime:{self.samples * 1000 // RATE}\r\n" + ("a=rtcp-mux\r\n" if self.mux else ""))
 
     def towards(self, sdp):
         lines = sdp.split("\r\n")
@@ -131,7 +131,7 @@ class Phone:
 
     def packet(self, payload=None, payload_type=0, marker=False, timestamp=None):
         """The next packet of this phone's stream."""
-        payload = bytes([self.fill]) * SAMPLES if payload is None else payload
+        payload = bytes([self.fill]) * self.samples if payload is None else payload
         header = struct.pack("!BBHII", 0x80, (0x80 if marker else 0) | payload_type, self.sequence, self.timestamp if timestamp is None else timestamp, self.ssrc)
         self.sent[self.sequence] = self.timestamp
         self.sequence = (self.sequence + 1) & 0xFFFF
@@ -142,14 +142,21 @@ class Phone:
         self.rtp.sendto(packet, to or self.remote)
 
     def speak(self, packets, others=(), payload_type=0, fill=None):
-        """Packets of 20 ms at their pace; the others of the call speak in between. All listen."""
+        """Packets at their pace; the others of the call speak in between. All listen."""
+        self._send_at_pace(packets, others, payload_type, lambda phone, n: None if fill is None else bytes([fill]) * phone.samples)
+
+    def play(self, sound, others=()):
+        """G.711 codes, as many as fill whole packets; the others of the call speak in between."""
+        cut = [sound[at:at + self.samples] for at in range(0, len(sound) - self.samples + 1, self.samples)]
+        self._send_at_pace(len(cut), others, 0, lambda phone, n: cut[n] if phone is self else None)
+
+    def _send_at_pace(self, packets, others, payload_type, payload):
         begin = time.monotonic()
         for n in range(packets):
             for phone in (self, *others):
-                payload = None if phone.fill is None or fill is None else bytes([fill]) * SAMPLES
-                phone.send(phone.packet(payload, payload_type=payload_type))
-                phone.timestamp += SAMPLES
-            until = begin + (n + 1) * PTIME
+                phone.send(phone.packet(payload(phone, n), payload_type=payload_type))
+                phone.timestamp += phone.samples
+            until = begin + (n + 1) * self.samples / RATE
             while (left := until - time.monotonic()) > 0:
                 listen([self, *others], left)
         listen([self, *others], 0.03)
@@ -160,13 +167,13 @@ class Phone:
         event = "0123456789*#".index(key)
         for n in range(1, packets + 1):
             for copy in range(3 if n == packets else 1):
-                payload = struct.pack("!BBH", event, (0x80 if n == packets else 0) | 10, n * SAMPLES)
+                payload = struct.pack("!BBH", event, (0x80 if n == packets else 0) | 10, n * self.samples)
                 self.send(self.packet(payload, 101, marker=n == 1 and copy == 0, timestamp=onset))
-            self.timestamp += SAMPLES
+            self.timestamp += self.samples
             for other in others:
                 other.send(other.packet())
-                other.timestamp += SAMPLES
-            until = time.monotonic() + PTIME
+                other.timestamp += other.samples
+            until = time.monotonic() + self.samples / RATE
             while (left := until - time.monotonic()) > 0:
                 listen([self, *others], left)
 

@@ -10,6 +10,7 @@
 #include <cstring>
 
 #include "absl/strings/str_cat.h"
+#include "tools/callbox/bytes.h"
 
 namespace flattone::call {
 namespace {
@@ -20,19 +21,14 @@ int64_t MonotonicNanos() {
   return time.tv_sec * 1000000000LL + time.tv_nsec;
 }
 
-uint32_t Get32(const uint8_t* at) {
-  return static_cast<uint32_t>(at[0]) << 24 | static_cast<uint32_t>(at[1]) << 16 | static_cast<uint32_t>(at[2]) << 8 |
-         at[3];
-}
-
 bool IsRtcp(std::span<const uint8_t> bytes) { return bytes.size() >= 8 && bytes[1] >= 192 && bytes[1] <= 223; }
 
 void Note(Leg& leg, const std::vector<uint8_t>& bytes, int64_t now) {
   if (bytes.size() < 12) return;
   leg.octets_sent += static_cast<int64_t>(bytes.size()) - 12;
-  leg.last_sequence = static_cast<uint16_t>(bytes[2] << 8 | bytes[3]);
-  leg.last_timestamp = Get32(bytes.data() + 4);
-  leg.last_ssrc = Get32(bytes.data() + 8);
+  leg.last_sequence = Load16(bytes.data() + 2);
+  leg.last_timestamp = Load32(bytes.data() + 4);
+  leg.last_ssrc = Load32(bytes.data() + 8);
   if ((bytes[1] & 0x7F) <= 8) leg.send_times.Sent(leg.last_ssrc, leg.last_timestamp, now);
 }
 
@@ -239,7 +235,7 @@ void Engine::Heard(Leg& leg, std::span<const uint8_t> bytes, const Address& from
   }
   leg.heard.OnPacket(bytes, arrival);
   if (bytes.size() < 12 || (bytes[1] & 0x7F) > 8 || leg.other == nullptr) return;
-  const int64_t left = leg.other->send_times.Of(Get32(bytes.data() + 8), Get32(bytes.data() + 4));
+  const int64_t left = leg.other->send_times.Of(Load32(bytes.data() + 8), Load32(bytes.data() + 4));
   if (left == 0) return;
   const bool secure = leg.secure != nullptr && leg.secure->load(std::memory_order_relaxed);
   (secure ? leg.delay_secure : leg.delay_plain).Add(arrival - left);

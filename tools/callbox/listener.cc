@@ -3,15 +3,11 @@
 #include <algorithm>
 #include <cmath>
 
+#include "tools/callbox/bytes.h"
 #include "tools/callbox/keys.h"
 
 namespace flattone::call {
 namespace {
-
-uint32_t Get32(const uint8_t* at) {
-  return static_cast<uint32_t>(at[0]) << 24 | static_cast<uint32_t>(at[1]) << 16 | static_cast<uint32_t>(at[2]) << 8 |
-         at[3];
-}
 
 // The payload of an RTP packet after CSRCs, extension and padding (RFC 3550 section 5.1); empty if malformed.
 std::span<const uint8_t> Payload(std::span<const uint8_t> packet) {
@@ -19,7 +15,7 @@ std::span<const uint8_t> Payload(std::span<const uint8_t> packet) {
   size_t begin = 12 + 4 * (packet[0] & 0x0F), end = packet.size();
   if (packet[0] & 0x10) {
     if (begin + 4 > end) return {};
-    begin += 4 + 4 * static_cast<size_t>(packet[begin + 2] << 8 | packet[begin + 3]);
+    begin += 4 + 4 * size_t{Load16(packet.data() + begin + 2)};
   }
   if (packet[0] & 0x20) end -= std::min<size_t>(end, packet[end - 1]);
   if (begin >= end) return {};
@@ -126,7 +122,7 @@ void Listener::WriteAudio(int64_t at, Codec codec, std::span<const uint8_t> payl
 
 void Listener::WriteEvent(int64_t at, std::span<const uint8_t> payload) {
   if (payload.size() < 4) return;
-  const int64_t duration = payload[2] << 8 | payload[3];
+  const int64_t duration = Load16(payload.data() + 2);
   if (!Grow(at, duration)) return;
   const double level = -static_cast<double>(payload[1] & 0x3F);
   const Tone tone(EventKey(payload[0]), level, level);
@@ -148,9 +144,9 @@ void Listener::OnPacket(std::span<const uint8_t> packet, int64_t arrival_ns) {
   ++stats_.packets;
   stats_.bytes += static_cast<int64_t>(packet.size());
   const int type = packet[1] & 0x7F;
-  const uint32_t timestamp = Get32(packet.data() + 4);
-  const int64_t at = Place(Get32(packet.data() + 8), timestamp, arrival_ns);
-  CountSequence(static_cast<uint16_t>(packet[2] << 8 | packet[3]));
+  const uint32_t timestamp = Load32(packet.data() + 4);
+  const int64_t at = Place(Load32(packet.data() + 8), timestamp, arrival_ns);
+  CountSequence(Load16(packet.data() + 2));
   if (type == options_.event_payload_type) {
     ++stats_.event_packets;
     if (options_.record) WriteEvent(at, payload);

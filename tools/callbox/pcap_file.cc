@@ -9,17 +9,13 @@
 #include <optional>
 
 #include "absl/strings/str_cat.h"
+#include "tools/callbox/bytes.h"
 
 namespace flattone::call {
 namespace {
 
 constexpr uint32_t kNanosecondMagic = 0xA1B23C4D;
 constexpr uint32_t kLinkTypeRaw = 101;  // packets begin with the IP header
-
-void Put16(std::vector<uint8_t>& out, uint32_t value) {
-  out.push_back(static_cast<uint8_t>(value >> 8));
-  out.push_back(static_cast<uint8_t>(value));
-}
 
 void AppendBytes(std::vector<uint8_t>& out, const void* bytes, size_t size) {
   const auto* at = static_cast<const uint8_t*>(bytes);
@@ -28,26 +24,25 @@ void AppendBytes(std::vector<uint8_t>& out, const void* bytes, size_t size) {
 
 uint16_t Sum(const std::vector<uint8_t>& header) {  // RFC 1071
   uint32_t sum = 0;
-  for (size_t i = 0; i + 1 < header.size(); i += 2) sum += static_cast<uint32_t>(header[i] << 8 | header[i + 1]);
+  for (size_t i = 0; i + 1 < header.size(); i += 2) sum += Load16(header.data() + i);
   while (sum >> 16) sum = (sum & 0xFFFF) + (sum >> 16);
   return static_cast<uint16_t>(~sum);
 }
 
 std::vector<uint8_t> Ipv4Header(const sockaddr_storage& from, const sockaddr_storage& to, size_t udp) {
   std::vector<uint8_t> out = {0x45, 0};
-  Put16(out, static_cast<uint32_t>(20 + udp));
+  Append(out, 20 + udp, 2);
   out.insert(out.end(), {0, 0, 0x40, 0, 64, 17, 0, 0});
   AppendBytes(out, &reinterpret_cast<const sockaddr_in&>(from).sin_addr, 4);
   AppendBytes(out, &reinterpret_cast<const sockaddr_in&>(to).sin_addr, 4);
   const uint16_t sum = Sum(out);
-  out[10] = static_cast<uint8_t>(sum >> 8);
-  out[11] = static_cast<uint8_t>(sum);
+  rtp::Store16(out.data() + 10, sum);
   return out;
 }
 
 std::vector<uint8_t> Ipv6Header(const sockaddr_storage& from, const sockaddr_storage& to, size_t udp) {
   std::vector<uint8_t> out = {0x60, 0, 0, 0};
-  Put16(out, static_cast<uint32_t>(udp));
+  Append(out, udp, 2);
   out.insert(out.end(), {17, 64});
   AppendBytes(out, &reinterpret_cast<const sockaddr_in6&>(from).sin6_addr, 16);
   AppendBytes(out, &reinterpret_cast<const sockaddr_in6&>(to).sin6_addr, 16);
@@ -86,10 +81,10 @@ std::optional<Captured> ParseUdp(std::span<const uint8_t> ip) {
   }
   if (ip.size() < header + 8) return std::nullopt;
   const uint8_t* udp = ip.data() + header;
-  const size_t length = static_cast<size_t>(udp[4] << 8 | udp[5]);
+  const size_t length = Load16(udp + 4);
   if (length < 8 || header + length > ip.size()) return std::nullopt;
   Captured packet;
-  packet.destination_port = static_cast<uint16_t>(udp[2] << 8 | udp[3]);
+  packet.destination_port = Load16(udp + 2);
   packet.payload.assign(udp + 8, udp + length);
   return packet;
 }
@@ -131,10 +126,10 @@ void PcapWriter::Add(int64_t nanos, const sockaddr_storage& from, const sockaddr
                      std::span<const uint8_t> payload) {
   const size_t udp = 8 + payload.size();
   std::vector<uint8_t> out = to.ss_family == AF_INET6 ? Ipv6Header(from, to, udp) : Ipv4Header(from, to, udp);
-  Put16(out, PortOf(from));
-  Put16(out, PortOf(to));
-  Put16(out, static_cast<uint32_t>(udp));
-  Put16(out, 0);
+  Append(out, PortOf(from), 2);
+  Append(out, PortOf(to), 2);
+  Append(out, udp, 2);
+  Append(out, 0, 2);
   AppendBytes(out, payload.data(), payload.size());
   const auto size = static_cast<uint32_t>(out.size());
   const uint32_t record[4] = {static_cast<uint32_t>(nanos / 1000000000), static_cast<uint32_t>(nanos % 1000000000), size,

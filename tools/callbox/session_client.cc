@@ -43,6 +43,26 @@ std::string Json(const Message& message) {
   return json;
 }
 
+// One call of the session API. Request and Response are those of the method.
+template <typename Request, typename Response>
+absl::StatusOr<Response> Ask(session::SessionService::Stub& stub,
+                             grpc::Status (session::SessionService::Stub::*method)(grpc::ClientContext*, const Request&, Response*),
+                             const Request& request, const std::string& api_key, int seconds = 20) {
+  grpc::ClientContext context;
+  PrepareCall(context, api_key, seconds);
+  Response response;
+  const grpc::Status status = (stub.*method)(&context, request, &response);
+  if (!status.ok()) return rpc::FromGrpc(status);
+  return response;
+}
+
+template <typename Request>
+Request Of(const std::string& session_id) {
+  Request request;
+  request.set_session_id(session_id);
+  return request;
+}
+
 }  // namespace
 
 SessionClient::SessionClient(const ApiAccess& access) : api_key_(access.api_key), stub_(std::make_unique<Stub>()) {
@@ -55,8 +75,6 @@ SessionClient::~SessionClient() = default;
 
 absl::StatusOr<std::string> SessionClient::Create(const std::string& call_reference, const std::string& agent,
                                                   const Intent& intent) {
-  grpc::ClientContext context;
-  PrepareCall(context, api_key_, 20);
   session::CreateSessionRequest request;
   request.mutable_session()->set_call_reference(call_reference);
   request.mutable_session()->set_agent(agent);
@@ -65,48 +83,31 @@ absl::StatusOr<std::string> SessionClient::Create(const std::string& call_refere
   wanted->mutable_amount()->set_amount_minor(intent.amount_minor);
   wanted->mutable_amount()->set_currency_code(intent.currency);
   wanted->set_purpose(intent.charge ? session::PURPOSE_CHARGE : session::PURPOSE_AUTHORISE);
-  session::Session response;
-  const grpc::Status status = stub_->service->CreateSession(&context, request, &response);
-  if (!status.ok()) return rpc::FromGrpc(status);
-  return response.id();
+  const auto created = Ask(*stub_->service, &session::SessionService::Stub::CreateSession, request, api_key_);
+  if (!created.ok()) return created.status();
+  return created->id();
 }
 
 absl::Status SessionClient::StartCapture(const std::string& id) {
-  grpc::ClientContext context;
-  PrepareCall(context, api_key_, 20);
-  session::StartCaptureRequest request;
-  request.set_session_id(id);
-  session::Session response;
-  return rpc::FromGrpc(stub_->service->StartCapture(&context, request, &response));
+  return Ask(*stub_->service, &session::SessionService::Stub::StartCapture, Of<session::StartCaptureRequest>(id), api_key_)
+      .status();
 }
 
 absl::StatusOr<std::string> SessionClient::Pay(const std::string& id) {
-  grpc::ClientContext context;
-  PrepareCall(context, api_key_, 70);
-  session::PayRequest request;
-  request.set_session_id(id);
-  session::Payment response;
-  const grpc::Status status = stub_->service->Pay(&context, request, &response);
-  if (!status.ok()) return rpc::FromGrpc(status);
-  return Json(response);
+  const auto payment =
+      Ask(*stub_->service, &session::SessionService::Stub::Pay, Of<session::PayRequest>(id), api_key_, 70);
+  if (!payment.ok()) return payment.status();
+  return Json(*payment);
 }
 
 absl::Status SessionClient::End(const std::string& id) {
-  grpc::ClientContext context;
-  PrepareCall(context, api_key_, 20);
-  session::EndSessionRequest request;
-  request.set_session_id(id);
-  session::Session response;
-  return rpc::FromGrpc(stub_->service->EndSession(&context, request, &response));
+  return Ask(*stub_->service, &session::SessionService::Stub::EndSession, Of<session::EndSessionRequest>(id), api_key_)
+      .status();
 }
 
 absl::Status SessionClient::Cancel(const std::string& id) {
-  grpc::ClientContext context;
-  PrepareCall(context, api_key_, 20);
-  session::CancelSessionRequest request;
-  request.set_session_id(id);
-  session::Session response;
-  return rpc::FromGrpc(stub_->service->CancelSession(&context, request, &response));
+  return Ask(*stub_->service, &session::SessionService::Stub::CancelSession, Of<session::CancelSessionRequest>(id), api_key_)
+      .status();
 }
 
 absl::Status SessionClient::Watch(const std::string& id, const std::function<void(const SessionEvent&)>& take,

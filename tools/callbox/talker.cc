@@ -3,19 +3,9 @@
 #include <algorithm>
 #include <cmath>
 
+#include "tools/callbox/bytes.h"
+
 namespace flattone::call {
-namespace {
-
-void Put16(std::vector<uint8_t>& bytes, uint32_t value) {
-  bytes.push_back(static_cast<uint8_t>(value >> 8));
-  bytes.push_back(static_cast<uint8_t>(value));
-}
-void Put32(std::vector<uint8_t>& bytes, uint32_t value) {
-  Put16(bytes, value >> 16);
-  Put16(bytes, value);
-}
-
-}  // namespace
 
 Talker::Talker(const TalkerOptions& options, std::shared_ptr<const std::vector<int16_t>> sound)
     : options_(options), sound_(std::move(sound)), frame_(options.ptime_ms * (kRate / 1000)),
@@ -58,9 +48,9 @@ int16_t Talker::SampleAt(int64_t at) {
 void Talker::Header(std::vector<uint8_t>& bytes, int payload_type, uint32_t timestamp, bool marker) {
   bytes.push_back(0x80);
   bytes.push_back(static_cast<uint8_t>((marker ? 0x80 : 0) | payload_type));
-  Put16(bytes, sequence_++);
-  Put32(bytes, timestamp);
-  Put32(bytes, options_.ssrc);
+  Append(bytes, sequence_++, 2);
+  Append(bytes, timestamp, 4);
+  Append(bytes, options_.ssrc, 4);
 }
 
 void Talker::Audio(std::vector<Packet>& out) {
@@ -86,7 +76,7 @@ bool Talker::Events(std::vector<Packet>& out) {
            duration == frame_ && copy == 0);
     packet.bytes.push_back(static_cast<uint8_t>(EventCode(key.key)));
     packet.bytes.push_back(static_cast<uint8_t>((end ? 0x80 : 0) | volume));
-    Put16(packet.bytes, static_cast<uint32_t>(std::min<int64_t>(duration, 0xFFFF)));
+    Append(packet.bytes, static_cast<uint64_t>(std::min<int64_t>(duration, 0xFFFF)), 2);
     out.push_back(std::move(packet));
   }
   return true;

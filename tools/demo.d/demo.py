@@ -1,6 +1,5 @@
 """The main job on real sound: four calls through a whole fleet, and independent judges. See tools/demo."""
 import argparse
-import os
 import random
 import sys
 import tempfile
@@ -13,9 +12,11 @@ TOP = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(TOP / "tools" / "lib"))
 
 import cards  # noqa: E402
+import hints  # noqa: E402
 import judging  # noqa: E402
 import page  # noqa: E402
 import scans  # noqa: E402
+import verdict  # noqa: E402
 import voices  # noqa: E402
 from fleet import Fleet  # noqa: E402
 from fleet_view import SERVICES, View  # noqa: E402
@@ -24,7 +25,6 @@ from scenario import PayingCall, in_background  # noqa: E402
 from show import Screen  # noqa: E402
 from webhooks import Receiver  # noqa: E402
 
-LEAST_IDENTICAL = 97.0  # per cent of speech frames outside the masks
 DECLINED = "400000990000003"  # the sandbox PSP's "call issuer", without its check digit
 
 
@@ -35,16 +35,19 @@ class Demo:
         self.build = TOP / "build" / options.preset
         self.out = Path(options.out).resolve()
         self.out.mkdir(parents=True, exist_ok=True)
-        self.checks, self.sections, self.calls = [], [], []
-        self.receiver = self.fleet_process = None
+        self.verdict, self.sections, self.calls = verdict.Verdict(), [], []
+        self.receiver = self.fleet_process = self.fleet = None
+        self.page, self.began_ns = self.out / "demo.html", time.time_ns()
 
     def binary(self, name):
         return self.build / "bin" / name
 
     def check(self, what, ok, figure=""):
-        self.checks.append({"what": what, "ok": bool(ok), "figure": figure})
         self.screen.say(f"  {'✓' if ok else '✗'} {what}{': ' if figure != '' else ''}{figure}")
-        return ok
+        return self.verdict.add(verdict.Check(what, bool(ok), figure))
+
+    def check_call(self, call, check):
+        return self.check(f"{call.name}: {check.what}", check.ok, check.figure)
 
     # --- before and after the calls
 
@@ -191,26 +194,17 @@ class Demo:
     def judge(self, call, exact):
         base = self.out / call.reference
         ears = judging.judge(self.binary("judge"), f"{base}-caller-sent.wav", f"{base}-agent-heard.wav")
+        back = judging.compare(self.binary("judge"), f"{base}-agent-sent.wav", f"{base}-caller-heard.wav")
         relay = call.statistics["relay"]["caller_to_agent"]
         comfort, altered = int(relay.get("frames_comfort", 0)), int(relay.get("frames_altered", 0))
         pressed = len(call.call.statistics["caller"]["key_spans"])
-        figure = (f"caller: {ears['caller_keys']} keys, agent: {ears['agent_keys']} keys, {ears['flat_tones']} flat tones "
-                  f"(multimon-ng: {ears['caller_keys_multimon']} and {ears['agent_keys_multimon']})")
-        ok = ears["agent_keys"] == 0 and ears["agent_keys_multimon"] == 0 and ears["caller_keys"] == pressed
-        if exact:
-            ok = ok and ears["flat_tones"] == pressed
-        self.check(f"{call.name}: what spandsp hears", ok, figure)
-        self.check(f"{call.name}: the agent's sound equals the caller's outside the masks",
-                   ears["identical_percent"] >= LEAST_IDENTICAL and ears["speech_frames"] >= 100,
-                   f"{ears['identical_percent']:.2f} % of {ears['speech_frames']} speech frames, sample for sample")
-        delay = call.statistics["agent"]
-        self.screen.say(f"    {comfort} comfort frames, {altered} altered frames of {relay.get('frames_masked', 0)} masked; packets later at the agent: "
-                        f"{delay['added_delay_plain']['p50_ms']} ms plain, {delay['added_delay_secure']['p50_ms']} ms secure "
-                        f"(p99 {delay['added_delay_secure']['p99_ms']} ms), and 20 ms of sound in the secure state")
+        self.check_call(call, verdict.keys_heard(ears, pressed, exact))
+        self.check_call(call, verdict.same_sound("the agent's sound equals the caller's outside the masks", ears, verdict.LEAST_IDENTICAL))
+        self.check_call(call, verdict.same_sound("the caller hears the agent untouched", back, verdict.LEAST_IDENTICAL_BACK))
+        self.check_call(call, verdict.delay(call.statistics))
+        self.screen.say(f"    {comfort} comfort frames, {altered} altered frames of {relay.get('frames_masked', 0)} masked")
         if not exact:
-            changes = int(call.statistics["relay"].get("masker_changes", 0))
-            self.check(f"{call.name}: another masker took over; frames that no masker gave back in time were comfort tone", changes >= 1,
-                       f"{changes} change, {comfort} comfort frames")
+            self.check_call(call, verdict.masker_lost(call.statistics))
         self.sections.append(self.section(call, ears, comfort))
 
     def section(self, call, ears, comfort):
@@ -246,63 +240,45 @@ class Demo:
     # --- all of it
 
     def run(self):
+        """The exit status: 0 when every check has passed."""
         try:
-            self.start()
-            for work in (self.first_call, self.second_call, self.third_call, self.fourth_call):
-                work()
-            self.screen.head("All together")
-            self.scan("after all calls, before any process exits", [call.card for call in self.calls], scans.FINALLY)
-            charges = requests.get(self.fleet.psp_admin + "/_sandbox/ledger", timeout=10).json()["charges"]
-            self.check("the PSP's ledger: one charge for each paid call", len(charges) == 3, f"{len(charges)} charges")
-            self.check("no webhook was refused", not self.receiver.refused, f"{len(self.receiver.deliveries)} verified")
-            seconds = time.monotonic() - self.screen.begin
-            self.check("the demo took at most two minutes", seconds <= 120, f"{seconds:.0f} s")
+            self.play()
         except Exception as error:  # an honest end: what went wrong is said and counts as failed
             self.check("the demo ran to its end", False, f"{type(error).__name__}: {error}")
             if self.options.trace:
                 raise
         finally:
             self.close()
-        return all(check["ok"] for check in self.checks) and bool(self.checks)
+        return self.verdict.exit_status
+
+    def play(self):
+        self.start()
+        for work in (self.first_call, self.second_call, self.third_call, self.fourth_call):
+            work()
+        self.screen.head("All together")
+        self.scan("after all calls, before any process exits", [call.card for call in self.calls], scans.FINALLY)
+        charges = requests.get(self.fleet.psp_admin + "/_sandbox/ledger", timeout=10).json()["charges"]
+        self.check("the PSP's ledger: one charge for each paid call", len(charges) == 3, f"{len(charges)} charges")
+        self.check("no webhook was refused", not self.receiver.refused, f"{len(self.receiver.deliveries)} verified")
+        self.write_page()
+        self.check(*verdict.left_behind(self.out, [call.reference for call in self.calls], self.page, self.began_ns, voices.seconds))
+        seconds = time.monotonic() - self.screen.begin
+        self.check("the demo took at most two minutes", seconds <= 120, f"{seconds:.0f} s")
+
+    def write_page(self):
+        page.write(self.page, "Flattone demo: four payments by phone", self.verdict.checks, self.sections, "\n".join(self.screen.lines))
 
     def close(self):
         for call in self.calls:
             call.abandon()
-        path = self.out / "demo.html"
-        page.write(path, "Flattone demo: four payments by phone", self.checks, self.sections, "\n".join(self.screen.lines))
-        good = all(check["ok"] for check in self.checks)
-        self.screen.head(f"{'PASSED' if good else 'FAILED'}: {sum(c['ok'] for c in self.checks)} of {len(self.checks)} checks; "
-                         f"recordings and page in {self.out}, open {path}")
-        if self.options.keep and self.fleet_process:
-            keep_hints(self)
+        self.write_page()
+        self.screen.head(f"{self.verdict}; recordings and page in {self.out}, open {self.page}")
+        if self.options.keep and self.fleet:
+            session = getattr(self.calls[0], "session", "") if self.calls else ""
+            commands = hints.commands(self.fleet, self.fleet_process.dir, session, self.caller_wav, self.agent_wav, self.out)
+            print(hints.text(commands), flush=True)
         elif self.fleet_process:
             self.fleet_process.down()
-
-
-def keep_hints(demo):
-    """Commands to try; each of them works as it stands."""
-    fleet, directory, pki = demo.fleet, demo.fleet_process.dir, demo.fleet_process.dir / "pki"
-    tools = Path(os.environ.get("FLATTONE_TOOLS", Path.home() / ".cache" / "flattone")) / "go" / "bin"
-    curl = f"curl --cacert {fleet.public_ca} -H 'Authorization: Bearer {fleet.api_key}'"
-    grpcurl = f"{tools}/grpcurl -cacert"
-    intent = '{"order_reference": "order-1", "purpose": "PURPOSE_CHARGE", "amount": {"amount_minor": 1999, "currency_code": "EUR"}}'
-    print(f"""
-The fleet stays up. Try, with the test key of this fleet:
-
-  {curl} {fleet.rest}/v1/payments
-  {curl} {fleet.rest}/v1/sessions/{demo.calls[0].session}/events
-  {curl} -H "Idempotency-Key: try-$RANDOM" -d '{{"call_reference": "mine-1", "agent": "me", "intent": {intent}}}' {fleet.rest}/v1/sessions
-  {grpcurl} {fleet.public_ca} -H 'authorization: Bearer {fleet.api_key}' {fleet.public_grpc} flattone.session.v1.SessionService/ListPayments
-  {grpcurl} {fleet.ca} -cert {pki}/operator.pem -key {pki}/operator.key {fleet.end["orchestrators"][0]} flattone.session.v1.SessionAdminService/ListRelays
-
-A whole payment in a call of your own (a made-up card, both sides recorded in {demo.out}):
-
-  FLATTONE_API_KEY={fleet.api_key} {TOP}/tools/call --relay {fleet.relay} --cert {fleet.edge_cert} --key {fleet.edge_key} --ca {fleet.ca} \\
-    --tenant {fleet.tenant} --api {fleet.public_grpc} --api-ca {fleet.public_ca} --caller-wav {demo.caller_wav} --agent-wav {demo.agent_wav} --out {demo.out}
-
-  {TOP}/tools/fleet show --dir {directory}
-  {TOP}/tools/fleet down --dir {directory}        # ends it
-""", flush=True)
 
 
 def main():
@@ -316,7 +292,7 @@ def main():
     options = parser.parse_args()
     if options.seed is None:
         options.seed = random.SystemRandom().getrandbits(32)
-    sys.exit(0 if Demo(options).run() else 1)
+    sys.exit(Demo(options).run())
 
 
 if __name__ == "__main__":

@@ -19,9 +19,14 @@ def prove(binary):
 def judge(binary, caller_wav, agent_wav, lookahead=160):
     caller, agent = _run(binary, caller_wav, agent_wav)
     # The agent's sound is the caller's, at once in the plain state and `lookahead` samples later in the secure one.
-    compare = _run(binary, "--compare", caller_wav, agent_wav, "--delay", lookahead, "--slack", lookahead)[0]
+    same = compare(binary, caller_wav, agent_wav, lookahead, lookahead)
     return {"caller_keys": caller["spandsp"]["keys"], "caller_keys_multimon": caller["multimon"].get("keys"),
             "agent_keys": agent["spandsp"]["keys"], "agent_keys_multimon": agent["multimon"].get("keys"),
             "multimon": agent["multimon"]["available"], "flat_tones": agent["flat_tones"]["count"],
-            "tones": agent["flat_tones"]["tones"], "speech_frames": compare["speech_frames"],
-            "identical_percent": compare["identical_percent"], "key_at_ms": caller["spandsp"]["at_ms"]}
+            "tones": agent["flat_tones"]["tones"], "speech_frames": same["speech_frames"],
+            "identical_percent": same["identical_percent"], "key_at_ms": caller["spandsp"]["at_ms"]}
+
+
+def compare(binary, sent_wav, heard_wav, delay=0, slack=0):
+    """How much of what one side sent the other heard sample for sample, `delay` samples later (give or take `slack`)."""
+    return _run(binary, "--compare", sent_wav, heard_wav, "--delay", delay, "--slack", slack)[0]

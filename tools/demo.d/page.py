@@ -111,16 +111,16 @@ pre{background:#fff;border:1px solid #dfe1ea;padding:12px;overflow-x:auto;font-s
 
 
 def checks_table(checks):
-    rows = "".join(f'<tr><td class="mark {"ok" if c["ok"] else "no"}">{"✓" if c["ok"] else "✗"}</td><td>{_esc(c["what"])}</td><td>{_esc(c["figure"])}</td></tr>'
+    rows = "".join(f'<tr><td class="mark {"ok" if c.ok else "no"}">{"✓" if c.ok else "✗"}</td><td>{_esc(c.what)}</td><td>{_esc(c.figure)}</td></tr>'
                    for c in checks)
     return f"<table>{rows}</table>"
 
 
 def write(path, title, checks, calls, log):
-    """calls: dicts of title, text, rows built with Strip (svg), checks."""
-    good = all(check["ok"] for check in checks)
+    """checks: verdict.Check; calls: dicts of title, text, rows built with Strip (svg)."""
+    good = bool(checks) and all(check.ok for check in checks)
     sections = "".join(f'<h2>{_esc(call["title"])}</h2><p>{_esc(call["text"])}</p><div class="strip">{call["svg"]}</div>' for call in calls)
-    verdict = "every check passed" if good else f"{sum(not c['ok'] for c in checks)} of {len(checks)} checks failed"
+    verdict = "every check passed" if good else f"{sum(not c.ok for c in checks)} of {len(checks)} checks failed"
     page = (f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{_esc(title)}</title><style>{STYLE}</style></head><body><main>'
             f'<h1>{_esc(title)}</h1><p>Red: where the caller pressed a key. Blue: the flat tone that the agent heard instead. '
             f'Both spectrograms reach from 0 to 4 kHz; the agent\'s is what reached the agent, the recorder and the supervisor.</p>'

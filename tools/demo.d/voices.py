@@ -20,6 +20,10 @@ def read(path):
         return np.frombuffer(wav.readframes(wav.getnframes()), dtype="<i2")
 
 
+def seconds(path):
+    return len(read(path)) / RATE
+
+
 def write(path, samples):
     with wave.open(str(path), "wb") as wav:
         wav.setnchannels(1)
