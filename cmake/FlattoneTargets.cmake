@@ -11,11 +11,12 @@
 #
 # DEPS: `rtp` is our library ft_rtp, `dep::openssl` a third-party one, `proto::vault` a contract.
 # Dependencies are declared one by one: a file that includes a library of ours which its target does not
-# name stops the configure step, services never include each other, and libs/card never reaches a
-# service that must not hold a card number.
+# name stops the configure step, services never include each other, and neither libs/card nor sealed_card (a whole card,
+# sealed or opened) reaches a service that must not hold a card number.
 
 set_property(GLOBAL PROPERTY FT_SKIPPED "")
 set(FLATTONE_NO_CARD_SERVICES media-relay session-orchestration)
+set(FLATTONE_CARD_LIBRARIES card sealed_card)
 
 function(_ft_resolve out_targets out_skip)
   set(targets)
@@ -45,7 +46,7 @@ function(_ft_resolve out_targets out_skip)
   set(${out_skip} ${skip} PARENT_SCOPE)
 endfunction()
 
-# Remembers the closure of our own libraries behind a target, to refuse libs/card where it may not be.
+# Remembers the closure of our own libraries behind a target, to refuse card code where it may not be.
 function(_ft_closure name)
   set(closure ${ARGN})
   foreach(dep IN LISTS ARGN)
@@ -133,9 +134,11 @@ function(flattone_service name)
   cmake_parse_arguments(ARG "" "" "SRCS;DEPS" ${ARGN})
   _ft_closure(service_${name} ${ARG_DEPS})
   get_property(closure GLOBAL PROPERTY FT_CLOSURE_service_${name})
-  if(name IN_LIST FLATTONE_NO_CARD_SERVICES AND "card" IN_LIST closure)
-    message(FATAL_ERROR "${name} may not depend on libs/card: it never holds a card number")
-  endif()
+  foreach(library IN LISTS FLATTONE_CARD_LIBRARIES)
+    if(name IN_LIST FLATTONE_NO_CARD_SERVICES AND library IN_LIST closure)
+      message(FATAL_ERROR "${name} may not depend on ${library}: it never holds a card number")
+    endif()
+  endforeach()
   flattone_program(${name} SRCS ${ARG_SRCS} DEPS ${ARG_DEPS})
 endfunction()
 

@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import signal
 import stat
 import subprocess
 import sys
@@ -31,8 +32,9 @@ if "--break" in sys.argv:
 def port(flag):
     asked = int(given.get(flag, ":0").rsplit(":", 1)[1])
     return asked or 20000 + (os.getpid() * 7 + hash(flag)) % 20000
-signal.signal(signal.SIGTERM, lambda *_: (print("drained", flush=True), sys.exit(0)))
+signal.signal(signal.SIGTERM, lambda *_: (print("drained", flush=True), sys.exit(int(given.get("--end-with", "0")))))
 print(json.dumps({"argv": sys.argv[1:]}), file=sys.stderr, flush=True)
+print(given.get("--say", ""), file=sys.stderr, flush=True)
 if name == "sandbox-psp":
     print(json.dumps({"port": 1, "admin_port": 2}), flush=True)
 else:
@@ -139,6 +141,22 @@ def test_down_drains_everything_also_what_was_stopped(fleet):
     fleet["dtmf-masking-1"].stop()
     assert set(fleet.down().values()) == {0}
     assert not any(p.alive for p in fleet.processes.values())
+
+
+def test_who_ends_badly_is_told_and_who_was_killed_is_not(fleet):
+    fleet.flags = {"dtmf-masking-2": ["--end-with", "9"], "media-relay": ["--say", "relay.cc:1:2: runtime error: shift exponent 64"]}
+    fleet.up()
+    fleet["tokenisation-vault"].kill()
+    fleet["tokenisation-vault"].restart()
+    fleet["gateway-adapter"].signal(signal.SIGSEGV)
+    fleet["gateway-adapter"].wait()
+    fleet["gateway-adapter"].start()
+    fleet["session-orchestration"].terminate()
+    fleet["session-orchestration"].start()
+    fleet.down()
+    told = sorted(fleet.faults())
+    assert told[:2] == ["dtmf-masking-2 ended badly: exit status 9", "gateway-adapter-1 ended badly: signal 11"]
+    assert len(told) == 3 and told[2].startswith("media-relay-1: a sanitizer's finding\n") and told[2].endswith("\nrelay.cc:1:2: runtime error: shift exponent 64")
 
 
 def test_a_service_that_does_not_start_is_named_with_its_last_words_and_nothing_stays(fleet):

@@ -15,6 +15,7 @@ def fleet(tmp_path_factory):
     with Fleet(tmp_path_factory.mktemp("operator")) as fleet:
         fleet.up(services=(VAULT, ADAPTER), provision=False)
         yield fleet
+    assert not fleet.faults()
 
 
 def run(fleet, *arguments, identity="operator", **more):

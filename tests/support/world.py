@@ -52,9 +52,9 @@ def eventually(condition, seconds=10, what="condition"):
 class View:
     """What tools/demo.d's Call wants to know of a fleet and a tenant."""
 
-    def __init__(self, fleet, tenant):
+    def __init__(self, fleet, tenant, relay=0):
         end = fleet.endpoints()
-        self.relay = end["relays"][0]
+        self.relay = end["relays"][relay]
         self.edge_cert, self.edge_key, self.ca = (end["edge"][k] for k in ("cert", "key", "ca"))
         self.tenant = tenant["id"]
 
@@ -150,13 +150,26 @@ class World:
         self._silence()
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, failure, *_):
+        self._let_go_of_all()
         for call in self.calls:
             call.let_go()  # hung up, since a relay that is told to end waits for its calls
         for call in self.calls:
             call.kill(seconds=5)
-        self.receiver.close()
-        self.fleet.down()
+        self.fleet.down(seconds=30)  # beyond every shutdown deadline but the adapter's, which has nothing left to wait for
+        self.receiver.close()  # not before: a webhook on its way to one that is silent is waited for
+        faults = self.fleet.faults()
+        assert failure is not None or not faults, "\n".join(faults)
+
+    def _let_go_of_all(self):
+        """What a test has left held, at a gate or by the PSP, would keep a process from ending."""
+        for gate in (self.fleet.dir / "gates").glob("*/*.hold"):
+            self.fleet[gate.parent.name].release(gate.stem)
+        try:
+            self.sandbox("/_sandbox/faults", method="DELETE")
+            self.sandbox("/_sandbox/release", {})
+        except OSError:
+            pass  # the PSP is down
 
     def _silence(self):
         """Two sounds for calls in which only keys matter: soft noise, so that nothing is digital silence."""
@@ -176,12 +189,12 @@ class World:
     def card(self, prefix="4", length=16):
         return make_card(self.random, prefix, length)
 
-    def call(self, keys="inband", tenant=None, extra=(), out=None):
+    def call(self, keys="inband", tenant=None, extra=(), out=None, relay=0):
         tenant = tenant or self.tenant
         number = next(_numbers)
         out = out or self.dir / "calls"
         out.mkdir(exist_ok=True)
-        call = Call(self.fleet.program("call"), View(self.fleet, tenant), f"t{number}", out, keys, self.quiet, self.quiet, extra)
+        call = Call(self.fleet.program("call"), View(self.fleet, tenant, relay), f"t{number}", out, keys, self.quiet, self.quiet, extra)
         self.calls.append(call)
         return call
 
@@ -249,9 +262,9 @@ class World:
             return now if now["state"] in wanted else None
         return eventually(look, seconds, f"payment in {sorted(wanted)}")
 
-    def tenant_events(self, api=None):
-        """Every event of the tenant so far, by GET, in order."""
-        events, after = [], 0
+    def tenant_events(self, api=None, after=0):
+        """Every event of the tenant so far, by GET, in order; with `after` those behind that number."""
+        events = []
         while True:
             page = (api or self.api).get(f"/v1/events?after={after}&page_size=200")
             if not page.get("events"):

@@ -1,10 +1,9 @@
-"""Runs the benchmarks and writes docs/measurements/first-payment.{md,csv}. See tools/bench."""
+"""Runs the benchmarks and writes docs/measurements/first-payment.{md,csv}: the page has medians, the CSV each run. See tools/bench."""
 
 import csv
 import json
 import os
 import pathlib
-import platform
 import statistics
 import sys
 import tempfile
@@ -27,7 +26,7 @@ def steal():
 
 def machine():
     model = next((line.split(":", 1)[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")), "unknown")
-    return f"{os.cpu_count()} × {model}, Linux {platform.release()}"
+    return f"{os.cpu_count()} × {model}"
 
 
 def median_rows(runs):
@@ -46,17 +45,23 @@ def short(value):
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
-def write(rows, notes):
-    PAGE.parent.mkdir(parents=True, exist_ok=True)
-    with open(PAGE.with_suffix(".csv"), "w", newline="") as file:
+def write_runs(path, runs):
+    """What each run measured, as it came: `runs` is the rows of run 1, of run 2, … of one group after the other."""
+    with open(path, "w", newline="") as file:
         out = csv.writer(file)
-        out.writerow(["figure", "value", "unit", "peer", "peer_value", "command"])
-        for r in rows:
-            out.writerow([r["figure"], f"{r['value']:.4g}", r["unit"], r.get("peer") or "",
-                          "" if r.get("peer_value") is None else f"{r['peer_value']:.4g}", r["command"]])
+        out.writerow(["figure", "run", "value", "unit", "peer", "peer_value", "command"])
+        for number, rows in runs:
+            for r in rows:
+                out.writerow([r["figure"], number, f"{r['value']:.4g}", r["unit"], r.get("peer") or "",
+                              "" if r.get("peer_value") is None else f"{r['peer_value']:.4g}", r["command"]])
+
+
+def write(rows, runs, notes):
+    PAGE.parent.mkdir(parents=True, exist_ok=True)
+    write_runs(PAGE.with_suffix(".csv"), runs)
     lines = ["# The first payment, measured", "",
              f"Made by `tools/bench` on {machine()}, release build, {time.strftime('%Y-%m-%d')}. The machine is small and shared: read "
-             "ratios, not absolutes. Medians of three runs unless said otherwise; raw rows in [first-payment.csv](first-payment.csv).", "",
+             "ratios, not absolutes. Medians of three runs (memory: one); each run's rows are in [first-payment.csv](first-payment.csv).", "",
              "| figure | Flattone | peer | ratio |", "| --- | --- | --- | --- |"]
     for r in rows:
         peer = f"{r['peer']}: {short(r['peer_value'])} {r['unit']}" if r.get("peer_value") is not None else ""
@@ -72,7 +77,7 @@ def main():
     unknown = set(arguments) - set(ORDER)
     if unknown:
         sys.exit(f"bench: no figure '{sorted(unknown)[0]}'; one of: {' '.join(ORDER)}")
-    rows = []
+    rows, raw = [], []
     with tempfile.TemporaryDirectory(prefix="flattone-bench-") as directory:
         for name in arguments or ORDER:
             function = getattr(figures, name)
@@ -83,11 +88,12 @@ def main():
                 stolen = (steal() - before) / (time.monotonic() - begin) / (os.cpu_count() or 1)
                 print(f"# {name}: run {len(runs) + 1}, {stolen:.1f} % stolen", file=sys.stderr)
                 runs.append(result)
+            raw += enumerate(runs, 1)
             for row in median_rows(runs):
                 print(json.dumps(row), flush=True)
                 rows.append(row)
     if not quick and not arguments:
-        write(rows, figures.NOTES)
+        write(rows, raw, figures.NOTES)
         print(f"wrote {PAGE.relative_to(TOP)} and its CSV", file=sys.stderr)
 
 

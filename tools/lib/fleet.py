@@ -30,7 +30,7 @@ SERVICES = (VAULT, ADAPTER, ORCHESTRATOR, MASKER, RELAY)  # in the order of star
 
 
 class Fleet:
-    """replicas: of vault, adapter and orchestrator. flags: further flags by binary, {"dtmf-masking": ["--x", "1"]}.
+    """replicas: of vault, adapter and orchestrator. flags: further flags by binary or by process, {"dtmf-masking": ["--x", "1"]}.
     gates: hold points for tests; detached: survive this program."""
 
     def __init__(self, directory, build=None, database="sqlite", replicas=1, maskers=2, relays=1, gates=False, flags=None,
@@ -96,7 +96,7 @@ class Fleet:
     def _vault(self, p):
         return self.options(VAULT, self.common(VAULT, p) + [
             ("--database", self.databases[VAULT]), ("--replica-id|--vault-id?", p.name),
-            ("--key-file|--kek-file?", self.key_file(VAULT)), ("--key-file-create|--create-kek?", True)]) + self.extra(VAULT)
+            ("--key-file|--kek-file?", self.key_file(VAULT)), ("--key-file-create|--create-kek?", True)]) + self.extra(p)
 
     def _adapter(self, p):
         psp = self["sandbox-psp"]
@@ -104,7 +104,7 @@ class Fleet:
         return self.options(ADAPTER, self.common(ADAPTER, p) + [
             ("--database", self.databases[ADAPTER]), ("--vault-address", self.addresses(VAULT)), ("--replica-id?", p.name),
             ("--key-file|--kek-file?", self.key_file(ADAPTER)), ("--key-file-create|--create-kek?", True),
-            ("--psp", f"sandbox={url},sandbox-stripe={url}"), ("--psp-ca", self.dir / "pki" / "public-ca.pem")]) + self.extra(ADAPTER)
+            ("--psp", f"sandbox={url},sandbox-stripe={url}"), ("--psp-ca", self.dir / "pki" / "public-ca.pem")]) + self.extra(p)
 
     def _orchestrator(self, p):
         public = self.dir / "pki" / "public"
@@ -114,15 +114,15 @@ class Fleet:
             ("--key-file|--kek-file?", self.key_file(ORCHESTRATOR)), ("--key-file-create|--create-kek?", True),
             ("--public-grpc-address", f"127.0.0.1:{p.port('public_grpc')}"), ("--rest-address", f"127.0.0.1:{p.port('rest')}"),
             ("--public-tls-cert", f"{public}.pem"), ("--public-tls-key", f"{public}.key"),
-            ("--webhook-allow-cidr?", "127.0.0.0/8"), ("--webhook-ca?", self.dir / "pki" / "public-ca.pem")]) + self.extra(ORCHESTRATOR)
+            ("--webhook-allow-cidr?", "127.0.0.0/8"), ("--webhook-ca?", self.dir / "pki" / "public-ca.pem")]) + self.extra(p)
 
     def _masker(self, p):
-        return self.options(MASKER, self.common(MASKER, p) + [("--vault-address", self.addresses(VAULT)), ("--replica-id?", p.name)]) + self.extra(MASKER)
+        return self.options(MASKER, self.common(MASKER, p) + [("--vault-address", self.addresses(VAULT)), ("--replica-id?", p.name)]) + self.extra(p)
 
     def _relay(self, p):
         return self.options(RELAY, self.common(RELAY, p) + [
             ("--orchestrator-address", self.addresses(ORCHESTRATOR)), ("--masker-addresses", self.addresses(MASKER)),
-            ("--relay-id?", p.name), ("--media-address|--media-addresses?", self.media_addresses(p))]) + self.extra(RELAY)
+            ("--relay-id?", p.name), ("--media-address|--media-addresses?", self.media_addresses(p))]) + self.extra(p)
 
     def media_addresses(self, p):
         """A loopback address of its own for each relay, so that two fleets never meet on a port; ::1 where there is IPv6."""
@@ -133,10 +133,10 @@ class Fleet:
     def _psp(self, p):
         certificate = self.dir / "pki" / "sandbox-psp"
         return ["--tls-certificate", f"{certificate}.pem", "--tls-key", f"{certificate}.key", "--port", str(p.port("psp")),
-                "--admin-port", str(p.port("admin")), "--state", str(self.dir / "data" / "psp.journal")] + self.extra(PSP)
+                "--admin-port", str(p.port("admin")), "--state", str(self.dir / "data" / "psp.journal")] + self.extra(p)
 
-    def extra(self, binary):
-        return [str(flag) for flag in self.flags.get(binary, [])]
+    def extra(self, p):
+        return [str(flag) for flag in (*self.flags.get(p.binary, ()), *self.flags.get(p.name, ()))]
 
     def key_file(self, binary):
         return self.dir / "secrets" / f"{binary}.key"
@@ -256,15 +256,16 @@ class Fleet:
                 p.signal(signal.SIGCONT)
                 p.signal(signal.SIGTERM)
         for p in order:
-            try:
-                codes[p.name] = p.wait(seconds)
-            except FleetError:
-                p.signal(signal.SIGKILL)
-                codes[p.name] = p.wait()
+            codes[p.name] = p.end_in(seconds)
         if self._postgres is not None:
             (os.kill(self._postgres, signal.SIGKILL) if isinstance(self._postgres, int) else self._postgres.kill())
             self._postgres = None
         return codes
+
+    def faults(self):
+        """Processes that ended by themselves, or not as SIGTERM asks (status 0, in time), without being killed by us; and
+        what sanitizers reported. Ask it after down()."""
+        return [fault for p in self.processes.values() for fault in p.faults()]
 
     def all(self, binary):
         return [p for p in self.processes.values() if p.binary == binary]

@@ -4,6 +4,7 @@ import ctypes
 import json
 import os
 import pathlib
+import re
 import signal
 import subprocess
 import threading
@@ -13,6 +14,7 @@ import urllib.request
 TOP = pathlib.Path(__file__).resolve().parents[2]
 # Sanitizers and a loaded machine start slowly.
 READY_SECONDS = float(os.environ.get("FLATTONE_READY_SECONDS", "60"))
+SANITIZER = re.compile(r"ERROR: AddressSanitizer|LeakSanitizer|WARNING: ThreadSanitizer|: runtime error: ")
 
 
 class FleetError(RuntimeError):
@@ -56,6 +58,8 @@ class Process:
         self.fleet, self.name, self.binary = fleet, name, binary
         self._arguments, self._ready = arguments, ready
         self.ports, self.pid, self._popen = {}, None, None
+        self.may_end_with = {0}    # exit statuses that are no fault
+        self._killed, self._late, self._noted, self._bad_ends = False, False, False, []
         self.log = fleet.dir / "logs" / f"{name}.log"      # JSON lines (standard error)
         self.out = fleet.dir / "logs" / f"{name}.out"      # standard output
         self.ready_file = fleet.dir / "run" / f"{name}.json"
@@ -82,6 +86,7 @@ class Process:
         return f"127.0.0.1:{self.ports[which]}"
 
     def start(self, wait=True):
+        self._note_end()
         self.ready_file.unlink(missing_ok=True)
         command = [str(self.fleet.program(self.binary)), *self._arguments(self)]
         environment = {k: v for k, v in os.environ.items() if not k.startswith("FLATTONE_") or k == "FLATTONE_TOOLS"}
@@ -90,6 +95,7 @@ class Process:
             self._popen = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=err, env=environment, cwd=TOP,
                                            start_new_session=True, preexec_fn=before_exec(self.fleet.detached))
         self.pid = self._popen.pid
+        self._killed = self._late = self._noted = False
         self.fleet.save()
         if wait:
             self.wait_ready()
@@ -119,12 +125,43 @@ class Process:
         return "\n".join(f"  {self.name}: {line}" for line in text.splitlines()[-lines:])
 
     def signal(self, number):
+        if number == signal.SIGKILL and self.alive:
+            self._killed = True
         os.kill(self.pid, number)
 
     def kill(self):
         """SIGKILL, and waits until it is gone."""
         self.signal(signal.SIGKILL)
         return self.wait()
+
+    def end_in(self, seconds):
+        """Waits for the end that was asked for; SIGKILL when it takes longer. The exit status."""
+        try:
+            return self.wait(seconds)
+        except FleetError:
+            self._late = True
+            self.signal(signal.SIGKILL)
+            return self.wait()
+
+    def _note_end(self):
+        """How the run that is over ended, once for each run: a kill of ours is no fault."""
+        if self._popen is None or self._popen.poll() is None or self._noted:
+            return
+        self._noted, code = True, self._popen.poll()
+        if self._late:
+            self._bad_ends.append("did not end in time after SIGTERM")
+        elif code not in self.may_end_with and not self._killed:
+            self._bad_ends.append(f"signal {-code}" if code < 0 else f"exit status {code}")
+
+    def faults(self):
+        """How runs of it ended badly, and what the sanitizers found in them: texts for people."""
+        self._note_end()
+        found = [f"{self.name} ended badly: {end}" for end in self._bad_ends]
+        lines = self.log.read_text(errors="replace").splitlines() if self.log.exists() else []
+        first = next((n for n, line in enumerate(lines) if SANITIZER.search(line)), None)
+        if first is not None:
+            found.append("\n".join([f"{self.name}: a sanitizer's finding", *lines[first:first + 25]]))
+        return found
 
     def stop(self):
         """SIGSTOP: the process is there but does nothing. Returns when every thread has stopped."""
