@@ -77,7 +77,7 @@ struct ClientResult {
 struct ClientOptions {
   std::string ca_file;    // PEM; empty: the system's store
   int io_threads = 1;
-  int helper_threads = 2;  // resolving and on_connected
+  int helper_threads = 2;  // resolving and on_connected; a name that nobody answers for holds one until the resolver gives up
   size_t max_idle_per_host = 8;
   absl::Duration max_idle = absl::Seconds(20);
   // Host name → literal addresses. Default: the system's resolver. Runs on a helper thread.

@@ -93,6 +93,7 @@ void Call::Resolve() {
   if (literal.ok()) return Resolved(std::vector<IpAddress>{*literal});
   Arm(connect_end_, "resolving the host name");
   asio::post(client_->helpers, [self = shared_from_this()] {
+    if (self->over_) return;  // its time-out came first
     auto addresses = self->client_->options.resolve(self->request_.url.host);
     asio::post(self->strand_, [self, addresses = std::move(addresses)]() mutable {
       if (!self->over_) self->Resolved(std::move(addresses));

@@ -1,6 +1,7 @@
 // One request of HttpClient, from resolving to the answer. Private to libs/http.
 #pragma once
 
+#include <atomic>
 #include <boost/asio/steady_timer.hpp>
 #include <functional>
 #include <memory>
@@ -65,7 +66,7 @@ class Call : public std::enable_shared_from_this<Call> {
   Stage stage_ = Stage::kResolve;
   bool sent_ = false;  // from here on nothing may be called NOT_SENT
   bool attempt_timed_out_ = false;
-  bool over_ = false;
+  std::atomic<bool> over_{false};  // set on the strand; a helper that comes to its turn late asks
   ClientResult result_;
 };
 

@@ -1,6 +1,8 @@
 #include "libs/http/client.h"
 
 #include <atomic>
+#include <condition_variable>
+#include <mutex>
 #include <thread>
 
 #include "libs/http/server.h"
@@ -114,6 +116,32 @@ TEST_CASE("a certificate of an unknown authority is refused", "[http]") {
   CHECK_FALSE(broken.Ready().ok());
   CHECK(broken.Send(request).reach == Reach::kNotSent);
   CHECK(echo.requests == 0);
+}
+
+TEST_CASE("a name is not looked up any more for a call whose time-out came first", "[http]") {
+  std::mutex mutex;
+  std::condition_variable changed;
+  int looked_up = 0;
+  bool released = false;
+  {
+    ClientOptions options;
+    options.helper_threads = 1;
+    options.resolve = [&](const std::string&) -> absl::StatusOr<std::vector<IpAddress>> {
+      std::unique_lock<std::mutex> lock(mutex);
+      ++looked_up;
+      changed.wait(lock, [&] { return released; });
+      return absl::UnavailableError("nobody answers");
+    };
+    HttpClient client(options);
+    ClientRequest request;
+    request.url = {false, "nobody.example", 80, "/"};
+    request.deadlines = {absl::Milliseconds(50), absl::Milliseconds(50), absl::Milliseconds(50)};
+    for (int i = 0; i < 3; ++i) CHECK(absl::IsDeadlineExceeded(client.Send(request).status));
+    std::lock_guard<std::mutex> lock(mutex);
+    released = true;
+    changed.notify_all();
+  }  // the client's helpers have done all that they had
+  CHECK(looked_up <= 1);
 }
 
 TEST_CASE("a host name is verified and sent as SNI, whatever the resolver says", "[http]") {

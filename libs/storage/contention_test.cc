@@ -51,36 +51,19 @@ class Rendezvous {
 };
 
 // Two transactions at once, each told which it is and how often it ran. How many runs there were beyond two.
-int Collide(Database& db, bool serializable, std::atomic<int>& reruns, const std::function<absl::Status(Transaction&, int, int)>& work) {
+int Collide(Database& db, std::atomic<int>& reruns, const std::function<absl::Status(Transaction&, int, int)>& work) {
   std::vector<std::thread> threads;
   std::atomic<int> failures{0};
   for (int which = 0; which < 2; ++which) {
     threads.emplace_back([&, which] {
       int runs = 0;
       const auto once = [&](Transaction& tx) { return work(tx, which, ++runs); };
-      if (!(serializable ? db.WriteSerializable(once) : db.Write(once)).ok()) ++failures;
+      if (!db.Write(once).ok()) ++failures;
     });
   }
   for (std::thread& thread : threads) thread.join();
   CHECK(failures == 0);
   return reruns;
-}
-
-TEST_CASE("PostgreSQL: of two transactions that each read what the other writes one is run again, and reported") {
-  if (Backends().size() < 2) return;
-  std::atomic<int> reruns{0};
-  Fixture f(Backend::kPostgresql, {.sessions = 4, .on_transaction = [&](const TransactionReport& r) { reruns += r.attempts - 1; }});
-  f.Script("CREATE TABLE c (id BIGINT PRIMARY KEY, n BIGINT)");
-  f.Script("INSERT INTO c VALUES (0, 0), (1, 0)");
-  Rendezvous both_have_read;
-  CHECK(Collide(*f.db, true, reruns, [&](Transaction& tx, int which, int runs) -> absl::Status {
-          auto sum = tx.Query("SELECT SUM(n) AS s FROM c");
-          if (!sum.ok()) return sum.status();
-          both_have_read.Meet(runs);
-          return tx.Execute("UPDATE c SET n = $1 WHERE id = $2", {sum->front().Int("s") + 1, which}).status();
-        }) >= 1);
-  // As if one had come after the other.
-  CHECK(f.Number("SELECT SUM(n) FROM c") == 3);
 }
 
 TEST_CASE("PostgreSQL: of two transactions that lock the same rows in opposite order one is run again, and reported") {
@@ -90,7 +73,7 @@ TEST_CASE("PostgreSQL: of two transactions that lock the same rows in opposite o
   f.Script("CREATE TABLE c (id BIGINT PRIMARY KEY, n BIGINT)");
   f.Script("INSERT INTO c VALUES (0, 0), (1, 0)");
   Rendezvous both_hold_one;
-  CHECK(Collide(*f.db, false, reruns, [&](Transaction& tx, int which, int runs) -> absl::Status {
+  CHECK(Collide(*f.db, reruns, [&](Transaction& tx, int which, int runs) -> absl::Status {
           auto mine = tx.Execute("UPDATE c SET n = n + 1 WHERE id = $1", {which});
           if (!mine.ok()) return mine.status();
           both_hold_one.Meet(runs);

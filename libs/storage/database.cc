@@ -58,6 +58,12 @@ absl::Status Transaction::Script(const std::string& sql) {
   return failed_;
 }
 
+absl::Status Transaction::LiftLimits() {
+  if (!failed_.ok()) return failed_;
+  failed_ = session_.LiftLimits();
+  return failed_;
+}
+
 absl::Status Transaction::Nested(const std::function<absl::Status(Transaction&)>& fn) {
   const std::string name = absl::StrCat("ft_", depth_);
   absl::Status status = Script("SAVEPOINT " + name);
@@ -148,14 +154,14 @@ void Database::Release(Access access, std::unique_ptr<Session> session) {
 
 // `again`: the database refused for a reason that passes. A closure's own ABORTED or UNAVAILABLE is handed on,
 // and a connection lost during COMMIT reports UNKNOWN: neither is run again.
-absl::Status Database::RunOnce(Session& session, Access access, bool serializable, const Work& work, bool& again) {
+absl::Status Database::RunOnce(Session& session, Access access, const Work& work, bool& again) {
   const auto passes = [](const absl::Status& s) { return absl::IsAborted(s) || absl::IsUnavailable(s); };
   const bool interrupted = access == Access::kWrite && options_.interrupt_write;
   if (interrupted) {
     again = false;
     if (absl::Status cut = options_.interrupt_write(WritePoint::kBegin); !cut.ok()) return cut;
   }
-  absl::Status status = session.Begin(access, serializable);
+  absl::Status status = session.Begin(access);
   again = passes(status);
   if (!status.ok()) return status;
   Transaction tx(session, dialect_);
@@ -173,7 +179,7 @@ absl::Status Database::RunOnce(Session& session, Access access, bool serializabl
   return status;
 }
 
-absl::Status Database::Run(Access access, bool serializable, const Work& work) {
+absl::Status Database::Run(Access access, const Work& work) {
   if (in_transaction == this) return absl::FailedPreconditionError("a transaction was begun inside a transaction");
   const Database* outer = std::exchange(in_transaction, this);
   absl::Cleanup leave = [outer] { in_transaction = outer; };
@@ -186,7 +192,7 @@ absl::Status Database::Run(Access access, bool serializable, const Work& work) {
     const auto begun = SteadyClock::now();
     bool again = false;
     if (session.ok()) {
-      status = RunOnce(**session, access, serializable, work, again);
+      status = RunOnce(**session, access, work, again);
       Release(access, std::move(*session));
     } else {
       status = session.status();

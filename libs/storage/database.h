@@ -73,6 +73,8 @@ class Transaction {
   }
   // Several statements without parameters (DDL).
   absl::Status Script(const std::string& sql);
+  // The rest of this transaction takes the time that it takes, on either side, waiting for locks too (migrate.h).
+  absl::Status LiftLimits();
   // Runs `fn` inside a savepoint: if it fails, its changes are undone and the transaction goes on.
   absl::Status Nested(const std::function<absl::Status(Transaction&)>& fn);
 
@@ -107,10 +109,8 @@ class Database {
   Database& operator=(const Database&) = delete;
 
   // Any thread; blocks. A transaction inside a transaction of the same thread is refused.
-  absl::Status Write(const Work& work) { return Run(Access::kWrite, false, work); }
-  absl::Status Read(const Work& work) { return Run(Access::kRead, false, work); }
-  // SERIALIZABLE on PostgreSQL, for invariants over rows that are not there yet.
-  absl::Status WriteSerializable(const Work& work) { return Run(Access::kWrite, true, work); }
+  absl::Status Write(const Work& work) { return Run(Access::kWrite, work); }
+  absl::Status Read(const Work& work) { return Run(Access::kRead, work); }
 
   // Does the database answer? For readiness, not for liveness.
   absl::Status Health();
@@ -119,8 +119,8 @@ class Database {
  private:
   struct Pool;
   Database(Dialect dialect, std::string target, Options options);
-  absl::Status Run(Access access, bool serializable, const Work& work);
-  absl::Status RunOnce(Session& session, Access access, bool serializable, const Work& work, bool& again);
+  absl::Status Run(Access access, const Work& work);
+  absl::Status RunOnce(Session& session, Access access, const Work& work, bool& again);
   absl::StatusOr<std::unique_ptr<Session>> Acquire(Access access);
   void Release(Access access, std::unique_ptr<Session> session);
   absl::StatusOr<std::unique_ptr<Session>> Connect() const;

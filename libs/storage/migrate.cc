@@ -43,6 +43,8 @@ absl::Status Apply(Transaction& tx, const Migration& migration, int64_t version)
 
 absl::Status Migrate(Database& database, std::span<const Migration> migrations) {
   return database.Write([&](Transaction& tx) -> absl::Status {
+    // A table that has grown takes longer than any statement may; so does waiting for the replica that changes it.
+    if (absl::Status lifted = tx.LiftLimits(); !lifted.ok()) return lifted;
     if (tx.dialect() == Dialect::kPostgresql) {
       auto locked = tx.Query(kLock);
       if (!locked.ok()) return locked.status();

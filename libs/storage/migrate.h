@@ -6,7 +6,7 @@
 //   };
 //
 // The list only grows; position is the version. All steps run in one transaction under a lock, so two replicas
-// that start together do the work once. `{blob}` stands for BLOB or BYTEA.
+// that start together do the work once; it has no time limit. `{blob}` stands for BLOB or BYTEA.
 #pragma once
 
 #include <span>

@@ -19,8 +19,8 @@ const std::vector<Migration> kTwo = {
     {"second", {"CREATE TABLE only_sqlite (id BIGINT)", "CREATE TABLE only_postgresql (id BIGINT)"}},
 };
 
-std::unique_ptr<Database> Open(const ScratchDatabase& scratch) {
-  auto db = Database::Open(scratch.url(), {});
+std::unique_ptr<Database> Open(const ScratchDatabase& scratch, Options options = {}) {
+  auto db = Database::Open(scratch.url(), std::move(options));
   REQUIRE(db.ok());
   return std::move(*db);
 }
@@ -77,6 +77,22 @@ TEST_CASE("A canary is kept once, and none without digits") {
     CHECK(rows->size() == 1);
     return absl::OkStatus();
   }).ok());
+}
+
+TEST_CASE("A migration takes longer than a statement may, and a replica that starts meanwhile waits for it") {
+  if (Backends().size() < 2) return;
+  ScratchDatabase scratch(Backend::kPostgresql);
+  const std::vector<Migration> slow = {{"slow", "CREATE TABLE a (id BIGINT); SELECT pg_sleep(1.5)"}};
+  const Options hasty{.statement_timeout = absl::Milliseconds(300)};
+  auto one = Open(scratch, hasty), two = Open(scratch, hasty);
+  absl::Status other;
+  std::thread starting([&] { other = Migrate(*two, slow); });
+  CHECK(Migrate(*one, slow) == absl::OkStatus());
+  starting.join();
+  CHECK(other == absl::OkStatus());
+  CHECK(SchemaVersion(*one).value_or(-1) == 1);
+  // The limits are there again.
+  CHECK(absl::IsDeadlineExceeded(one->Write([](Transaction& tx) { return tx.Query("SELECT pg_sleep(5)").status(); })));
 }
 
 TEST_CASE("Replicas that start together migrate once") {

@@ -130,9 +130,10 @@ class PostgresqlSession final : public Session {
   }
   ~PostgresqlSession() override { PQfinish(connection_); }
 
-  absl::Status Begin(Access access, bool serializable) override {
+  absl::Status Begin(Access access) override {
+    limited_ = true;
     if (access == Access::kRead) return Script("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
-    return Script(serializable ? "BEGIN ISOLATION LEVEL SERIALIZABLE" : "BEGIN ISOLATION LEVEL READ COMMITTED");
+    return Script("BEGIN ISOLATION LEVEL READ COMMITTED");
   }
   absl::Status Commit() override;
   void Rollback() override {
@@ -140,6 +141,11 @@ class PostgresqlSession final : public Session {
   }
   absl::Status Script(const std::string& sql) override { return Check(Answer(PQsendQuery(connection_, sql.c_str())).get()); }
   absl::StatusOr<Rows> Execute(std::string_view sql, std::span<const Value> values) override;
+  absl::Status LiftLimits() override {
+    absl::Status status = Script("SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0");
+    limited_ = !status.ok();
+    return status;
+  }
   bool broken() const override { return stale_ || silent_ || PQstatus(connection_) != CONNECTION_OK; }
 
  private:
@@ -151,6 +157,7 @@ class PostgresqlSession final : public Session {
   const std::chrono::milliseconds patience_;
   std::unordered_map<std::string, std::string> statements_;
   uint64_t next_name_ = 0;
+  bool limited_ = true;  // by patience_
   bool stale_ = false;
   bool silent_ = false;  // no answer in time: what becomes of the statement is not known, and the session is given up
 };
@@ -171,11 +178,11 @@ Result PostgresqlSession::Answer(int sent) {
     }
     const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now()).count();
     pollfd socket{PQsocket(connection_), static_cast<short>(POLLIN | (unsent > 0 ? POLLOUT : 0)), 0};
-    if (left <= 0) {
+    if (limited_ && left <= 0) {
       silent_ = true;
       return nullptr;
     }
-    if (poll(&socket, 1, static_cast<int>(std::min<int64_t>(left, 60'000))) < 0 && errno != EINTR) return nullptr;
+    if (poll(&socket, 1, limited_ ? static_cast<int>(std::min<int64_t>(left, 60'000)) : -1) < 0 && errno != EINTR) return nullptr;
     if ((socket.revents & (POLLIN | POLLERR | POLLHUP)) != 0 && PQconsumeInput(connection_) == 0) return nullptr;
   }
   return nullptr;

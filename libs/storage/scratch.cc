@@ -29,8 +29,9 @@ class Server {
       base_ = given;
       return;
     }
-    if (access(FLATTONE_POSTGRES_SCRATCH, X_OK) != 0) return;
-    Start();
+    if (access(FLATTONE_POSTGRES_SCRATCH, X_OK) == 0) Start();
+    FT_CHECK(!base_.empty() || std::getenv("FLATTONE_TEST_ALL") == nullptr,
+             "PostgreSQL is not installed, and every test is asked for: tools/setup installs it");
     if (base_.empty()) std::fprintf(stderr, "skipped: PostgreSQL is not installed, only SQLite is tested\n");
   }
   ~Server() {

@@ -8,7 +8,8 @@
 //
 // One PostgreSQL server is started per test process (tools/postgres-scratch) when first asked for, and stops
 // with it. FLATTONE_TEST_POSTGRES=<url of a server where databases may be created> uses that one instead.
-// Where PostgreSQL is not installed, Backends() holds SQLite alone and says "skipped" once on stderr.
+// Where PostgreSQL is not installed, Backends() holds SQLite alone and says "skipped" once on stderr; with
+// FLATTONE_TEST_ALL set (tools/test) the process ends instead.
 #pragma once
 
 #include <ostream>

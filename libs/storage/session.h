@@ -25,12 +25,14 @@ enum class Access { kRead, kWrite };
 class Session {
  public:
   virtual ~Session() = default;
-  virtual absl::Status Begin(Access access, bool serializable) = 0;
+  virtual absl::Status Begin(Access access) = 0;
   virtual absl::Status Commit() = 0;
   virtual void Rollback() = 0;
   virtual absl::StatusOr<Rows> Execute(std::string_view sql, std::span<const Value> values) = 0;
   // Several statements without parameters: migrations.
   virtual absl::Status Script(const std::string& sql) = 0;
+  // No statement of this transaction has a time limit from here on: migrations.
+  virtual absl::Status LiftLimits() = 0;
   virtual bool broken() const = 0;
 };
 

@@ -74,7 +74,7 @@ class SqliteSession final : public Session {
     sqlite3_close_v2(db_);
   }
 
-  absl::Status Begin(Access access, bool) override {
+  absl::Status Begin(Access access) override {
     // IMMEDIATE takes the write lock at once: a read that turns into a write could only fail.
     return Script(access == Access::kWrite ? "BEGIN IMMEDIATE" : "BEGIN");
   }
@@ -87,6 +87,7 @@ class SqliteSession final : public Session {
     return code == SQLITE_OK ? absl::OkStatus() : FromSqlite(db_, code, "sqlite");
   }
   absl::StatusOr<Rows> Execute(std::string_view sql, std::span<const Value> values) override;
+  absl::Status LiftLimits() override { return absl::OkStatus(); }  // it has none
   bool broken() const override { return false; }
 
  private:

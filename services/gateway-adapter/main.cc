@@ -1,6 +1,4 @@
 // gateway-adapter: wiring only.
-#include <sys/stat.h>
-
 #include <cstdio>
 #include <set>
 
@@ -83,15 +81,6 @@ absl::StatusOr<Psps> MakePsps(const Config& config, http::HttpClient& client) {
   return psps;
 }
 
-absl::StatusOr<std::unique_ptr<crypto::FileKeyStore>> OpenKeys(const Config& config, Random& random) {
-  struct stat info {};
-  if (config.key_file_create && stat(config.key_file.c_str(), &info) != 0) {
-    absl::Status made = crypto::FileKeyStore::AddKey(config.key_file, random);
-    if (!made.ok()) return made;
-  }
-  return crypto::FileKeyStore::Open(config.key_file, random);
-}
-
 int Fail(const absl::Status& status) {
   std::fprintf(stderr, "gateway-adapter: %s\n", std::string(status.message()).c_str());
   return 1;
@@ -122,7 +111,7 @@ int Main(int argc, char** argv) {
   if (!database.ok()) return Fail(database.status());
   if (absl::Status migrated = storage::Migrate(**database, Migrations()); !migrated.ok()) return Fail(migrated);
   if (absl::Status planted = storage::PlantCanary(**database, process.canary()); !planted.ok()) return Fail(planted);
-  auto keys = OpenKeys(config, process.random());
+  auto keys = crypto::FileKeyStore::OpenOrCreate(config.key_file, config.key_file_create, process.random());
   if (!keys.ok()) return Fail(keys.status());
 
   http::ClientOptions client_options;

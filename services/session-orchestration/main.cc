@@ -29,6 +29,7 @@
 namespace flattone::session {
 namespace {
 
+constexpr absl::Duration kLastAnswers = absl::Seconds(1);  // before the deadline, for those who wait for a payment's outcome
 constexpr int kReplaced = 3;  // exit status: another process has this replica's name
 
 absl::StatusOr<std::unique_ptr<storage::Database>> OpenDatabase(const Config& config, const std::string& canary) {
@@ -144,6 +145,7 @@ int Main(int argc, char** argv) {
                       },
                       .drain = [&](absl::Time deadline) {
                         session_door.EndStreams();
+                        payments.EndWaits(deadline - kLastAnswers);
                         if (rest) rest->Drain(deadline - process.clock().Now());
                       },
                       .stop = [&] {

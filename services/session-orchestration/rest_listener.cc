@@ -7,11 +7,12 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "libs/base/error.h"
+#include "services/session-orchestration/payment/payment_service.h"
 
 namespace flattone::session {
 namespace {
 
-constexpr int kHandlerThreads = 32;  // a Pay that waits holds one
+constexpr int kHandlerThreads = PaymentService::kMaxWaiting + 32;  // a payment that is waited for holds one
 
 absl::StatusOr<http::ServerOptions> OptionsOf(const std::string& address, const rpc::TlsFiles& tls) {
   const size_t colon = address.rfind(':');

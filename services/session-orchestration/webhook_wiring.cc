@@ -1,7 +1,5 @@
 #include "services/session-orchestration/webhook_wiring.h"
 
-#include <sys/stat.h>
-
 #include <utility>
 
 #include "libs/base/error.h"
@@ -12,11 +10,7 @@ namespace {
 absl::StatusOr<std::unique_ptr<crypto::FileKeyStore>> OpenKeys(const Config& config, Random& random) {
   if (config.key_file.empty())
     return InvalidField("key-file", "is empty", "the file of the key-encryption key; --key-file-create makes it");
-  struct stat info {};
-  if (config.key_file_create && stat(config.key_file.c_str(), &info) != 0) {
-    if (absl::Status made = crypto::FileKeyStore::AddKey(config.key_file, random); !made.ok()) return made;
-  }
-  return crypto::FileKeyStore::Open(config.key_file, random);
+  return crypto::FileKeyStore::OpenOrCreate(config.key_file, config.key_file_create, random);
 }
 
 absl::StatusOr<http::AddressPolicy> MakePolicy(const Config& config) {
@@ -32,6 +26,7 @@ absl::StatusOr<http::AddressPolicy> MakePolicy(const Config& config) {
 http::ClientOptions ClientOf(const Config& config) {
   http::ClientOptions options;
   options.ca_file = config.webhook_ca;
+  options.helper_threads = SenderOptions().in_flight;  // names that nobody answers for hold up no other's look-up
   return options;
 }
 

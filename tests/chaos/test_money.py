@@ -6,11 +6,18 @@ victim is dead or stopped; only then does the victim come back.
 """
 
 import concurrent.futures
+import itertools
+import signal
+import threading
 import time
 
 import pytest
+import requests
 
-from money import ADAPTER, ORCHESTRATOR, MoneyWorld, still
+from changes import Changes
+from fleet import FleetError
+from money import ADAPTER, DEADLINE, DETOUR, ORCHESTRATOR, STRAIGHT, MoneyWorld, still
+from rest import Problem
 from world import DATABASES, eventually
 
 FAULTS = ["drop", "drop_after", "reset", "reset_after", "error", "error_after", "stored_500", "garbage", "forget_key"]
@@ -142,13 +149,15 @@ def test_orchestrator_hit_at(world, gate, how):
     world.pay_in_background(session)
     victim = world.reached(ORCHESTRATOR, gate)
     api = world.api_beside(victim)
+    # The adapter's reply may have told the outcome before its outbox was read: then the webhook may be on its way.
+    underway = ["payment.captured"] if gate == "outcome_read" else []
     payment = world.the_payment(session, api) if world.several else world.the_payment(session)
     victim.kill() if how == "kill" else still(victim)
     if world.several:
-        world.verdict(payment, "CAPTURED", 1, api, detour=False)
+        world.verdict(payment, "CAPTURED", 1, api, detour=False, perhaps_twice=underway)
     victim.release(gate)
     back(world, victim, how)
-    world.verdict(payment, "CAPTURED", 1, detour=False)
+    world.verdict(payment, "CAPTURED", 1, detour=False, perhaps_twice=underway)
     world.finish(call, session)
 
 
@@ -173,3 +182,149 @@ def test_webhook_of_the_final_event_hit_at(world, gate, how):
     again = ["payment.captured"] if (gate, how) == ("webhook_sent_not_marked", "kill") else []
     world.verdict(payment, "CAPTURED", 1, detour=False, twice=again)
     world.finish(call, session)
+
+
+@pytest.mark.parametrize("how", ["kill", "stop"])
+def test_capture_void_and_refund_hit_at_every_point(world, how):
+    """At both PSPs; and an authorisation at Stripe between its intent and the confirmation."""
+    changes = Changes(world)
+    changes.hold()
+    changes.hit(how)
+    changes.judge()
+    changes.finish()
+
+
+def test_cancelled_while_the_psp_holds_the_request(world):
+    """What turns out to be approved is voided, or given back, exactly once, and finance hears of both."""
+    taken = []
+    for psp, purpose in itertools.product(["sandbox", "stripe"], ["CHARGE", "AUTHORISE"]):
+        with world.at_psp(psp):
+            call, session, card = world.take(purpose=purpose)
+            world.fault("hold", operation="authorise", count=1, last_four=card[0][-4:])
+            world.pay_in_background(session)
+            eventually(lambda: len(world.sandbox("/_sandbox/held")["held"]) == len(taken) + 1, 20, "the PSP holds it")
+            taken.append((purpose, call, session, world.the_payment(session)))
+    before = world.sandbox("/_sandbox/requests")
+    for _, _, session, payment in taken:
+        session.act("cancel")
+        assert world.payment(payment)["void_if_approved"] and len(world.charges(payment)) == 1, "cancelled while it is charged"
+    world.sandbox("/_sandbox/release", {})
+    for purpose, call, session, payment in taken:
+        approved, undone = ("captured", "refunded") if purpose == "CHARGE" else ("authorised", "voided")
+        world.await_payment(payment, undone.upper())
+        world.told(payment, [way + [f"payment.{approved}", f"payment.{undone}"] for way in (STRAIGHT, DETOUR)])
+        ledger = world.sandbox(f"/_sandbox/ledger?payment_id={payment['id']}")
+        assert [c["state"] for c in ledger["charges"]] == [undone], ledger
+        assert [r["amount_minor"] for r in ledger["refunds"]] == ([1999] if purpose == "CHARGE" else []), ledger
+        session.events.wait_type("session.ended", 10)
+        assert session.get()["end_reason"] == "cancelled"
+        world.finish(call, session)
+    after = world.sandbox("/_sandbox/requests")
+    assert [after[what] - before.get(what, 0) for what in ("refund", "void")] == [2, 2], "asked once for each"
+
+
+class Paying:
+    """A payment that the PSP has charged and whose answer it holds; the platform's call waits for it."""
+
+    def __init__(self, world):
+        self.world, self.answer = world, None
+        self.call, self.session, card = world.take()
+        world.fault("hold", operation="authorise", count=1, last_four=card[0][-4:])
+        self._thread = threading.Thread(target=self._pay, daemon=True)
+        self._thread.start()
+        self.held = world.held_by_psp()
+        self.payment = world.the_payment(self.session)
+
+    def _pay(self):
+        try:
+            self.answer = self.session.pay()
+        except (requests.RequestException, Problem) as error:
+            self.answer = error
+
+    def release(self):
+        self.world.sandbox("/_sandbox/release", {"id": self.held["id"]})
+
+    def answered(self):
+        self._thread.join(20)
+        return self.answer
+
+
+def test_sigterm_at_the_adapter_while_the_psp_has_the_request(world):
+    paying = Paying(world)
+    victim = world.holder(paying.held)
+    victim.signal(signal.SIGTERM)
+    time.sleep(3)  # longer than its lease, which it goes on to renew
+    assert victim.alive, "the attempt under way is waited for"
+    paying.release()
+    assert victim.wait(15) == 0
+    assert paying.answered()["state"] == "PAYMENT_STATE_CAPTURED"
+    world.verdict(paying.payment, "CAPTURED", 1, detour=False)
+    victim.start()
+    world.finish(paying.call, paying.session)
+
+
+@pytest.mark.parametrize("in_time", [True, False], ids=["answered in time", "answered after the deadline"])
+def test_sigterm_at_the_orchestrator_while_a_pay_waits(world, in_time):
+    paying = Paying(world)
+    session, victim = paying.session, world.orchestrators()[0]
+    session.events.wait_type("payment.processing", 10)
+    assert victim.metric("flattone_session_rest_streams_open") > 0
+    begun = time.monotonic()
+    victim.signal(signal.SIGTERM)
+    if in_time:
+        time.sleep(1)
+        assert victim.alive, "the call that waits is waited for"
+        paying.release()
+    assert victim.wait(DEADLINE + 5) == 0
+    assert time.monotonic() - begun < DEADLINE + 1
+    assert paying.answered()["state"] == f"PAYMENT_STATE_{'CAPTURED' if in_time else 'PROCESSING'}"
+    victim.start()
+    assert session.pay(wait_seconds=0)["id"] == paying.payment["id"], "asked again it is the same payment"
+    paying.release()
+    world.verdict(paying.payment, "CAPTURED", 1, detour=False)
+    # The stream went on where it broke off: nothing is missing, nothing came twice.
+    session.events.wait_type("payment.captured", 20)
+    numbers = [int(e["session_sequence"]) for e in session.events.events]
+    assert numbers == list(range(1, len(numbers) + 1))
+    world.finish(paying.call, session)
+
+
+def test_an_operator_decides_what_the_psp_does_not_tell(world):
+    """Charged without an answer, and lost on the way: both UNKNOWN, since the PSP cannot be asked, until somebody has looked."""
+    def unknown(fault):
+        call, session, card = world.take()
+        world.fault(fault, operation="authorise", count=1, last_four=card[0][-4:])
+        return call, session, world.await_payment(session.pay(wait_seconds=0), "UNKNOWN")
+
+    def operator(verb, *more, expect=0):
+        return world.fleet.ctl("unknown", verb, "--tenant", world.tenant["id"], *more, expect=expect)
+
+    for operation in ("get", "fence"):
+        world.fault("error", operation=operation, count=0)
+    taken = [unknown("drop_after"), unknown("drop")]
+    charged, lost = (payment for _, _, payment in taken)
+    for payment in (charged, lost):
+        world.told(payment, [DETOUR[:2]])
+    listed = {a["payment_id"]: a["attempt_id"] for a in operator("list")["attempts"]}
+    assert sorted(listed) == sorted([charged["id"], lost["id"]])
+    [charge] = world.charges(charged)
+    reason = "seen on the dashboard of the PSP"
+    operator("resolve", "--attempt", listed[charged["id"]], "--answer", "approved", "--psp-reference", charge["payment"],
+             "--reason", reason)
+    operator("resolve", "--attempt", listed[lost["id"]], "--answer", "declined", "--reason", reason)
+    world.verdict(charged, "CAPTURED", 1, detour=True)
+    world.verdict(lost, "DECLINED", 0, detour=True)
+    assert world.receiver.wait(charged["id"], ["payment.captured"])["body"]["data"]["psp_reference"] == charge["payment"]
+    assert operator("list").get("attempts", []) == []
+    with pytest.raises(FleetError, match="not unknown"):
+        operator("resolve", "--attempt", listed[lost["id"]], "--answer", "approved", "--psp-reference", "spp_none", "--reason", reason)
+    decided = [r for r in world.fleet.ctl("audit", "gateway", "--page-size", 200)["records"] if r["action"] == "attempt.resolve"]
+    assert [r["object"] for r in decided[-2:]] == [listed[charged["id"]], listed[lost["id"]]]
+    assert all("operator" in r["actor"] and reason in r["reason"] for r in decided[-2:])
+    # The operator's reference is the one that is used from then on.
+    world.sandbox("/_sandbox/faults", method="DELETE")
+    world.api.post(f"/v1/payments/{charged['id']}:refund", {})
+    world.await_payment(charged, "REFUNDED")
+    assert [c["state"] for c in world.charges(charged)] == ["refunded"]
+    for call, session, _ in taken:
+        world.finish(call, session)

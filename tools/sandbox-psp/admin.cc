@@ -61,7 +61,7 @@ Reply Psp::Admin(const http::Request& request, const std::string& path, const ht
     for (const auto& entry : requests_) counts[entry.first] = entry.second;
     return {200, json::serialize(counts) + "\n"};
   }
-  if (!post) return {404, "{\"error\":{\"code\":\"not_found\"}}\n"};
+  if (!post) return NotFound();
   if (path == "/_sandbox/release") return Release(request.body);
   if (path == "/_sandbox/prune_keys") {
     ledger_.PruneKeys();
@@ -79,7 +79,7 @@ Reply Psp::Admin(const http::Request& request, const std::string& path, const ht
     const absl::Status status = listen_ ? listen_(on->as_bool()) : absl::UnimplementedError("no port to open");
     return status.ok() ? Done() : Wrong(std::string(status.message()));
   }
-  return {404, "{\"error\":{\"code\":\"not_found\"}}\n"};
+  return NotFound();
 }
 
 Reply Psp::ArmFault(const std::string& text) {

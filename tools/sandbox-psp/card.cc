@@ -9,6 +9,12 @@ MagicCard Declines(std::string prefix, Decline decline) {
   return {"decline:" + decline.word() + (decline.network_advice.empty() ? "" : ":" + decline.network_advice),
           std::move(prefix), std::move(decline), std::nullopt};
 }
+MagicCard WantsCode(std::string prefix, std::string code) {
+  MagicCard card = Declines(std::move(prefix), {"incorrect_cvc", "", "N7", "reenter_security_code", "confirm_card_data", ""});
+  card.name += ":other_code";
+  card.right_code = std::move(code);
+  return card;
+}
 MagicCard Fails(std::string prefix, FaultKind kind, int64_t ms = 0) {
   Fault fault;
   fault.kind = kind;
@@ -27,6 +33,7 @@ std::vector<MagicCard> Table() {
       Declines("410000000000001", {"card_declined", "fraudulent", "59", "stop", "do_not_try_again", ""}),
       Declines("400000000000006", {"expired_card", "", "54", "reenter_expiry", "confirm_card_data", ""}),
       Declines("400000000000012", {"incorrect_cvc", "", "N7", "reenter_security_code", "confirm_card_data", ""}),
+      WantsCode("400000990000007", "737"),
       Declines("400000000000011", {"processing_error", "", "96", "try_later", "try_again_later", ""}),
       Declines("400000990000001", {"card_declined", "do_not_honor", "05", "call_the_bank", "try_again_later", ""}),
       Declines("400000990000002", {"card_declined", "pickup_card", "04", "stop", "do_not_try_again", ""}),
@@ -108,6 +115,11 @@ std::optional<CardFacts> LookAt(std::string_view number) {
     if (number.substr(0, number.size() - 1) == card.prefix) facts.magic = card.name;
   }
   return facts;
+}
+
+void JudgeCode(std::string_view code, CardFacts& facts) {
+  const MagicCard* magic = FindMagic(facts.magic);
+  if (magic != nullptr && !magic->right_code.empty() && magic->right_code == code) facts.magic.clear();
 }
 
 }  // namespace flattone::sandbox

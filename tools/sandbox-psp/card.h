@@ -38,6 +38,7 @@ struct MagicCard {
   std::string prefix;  // the number without its check digit
   std::optional<Decline> decline;
   std::optional<Fault> fault;
+  std::string right_code = {};  // a security code with which it is an ordinary card; empty: none
 };
 
 const std::vector<MagicCard>& MagicCards();
@@ -50,5 +51,7 @@ std::string_view BrandOf(std::string_view number);
 
 // Facts of a number of 12 to 19 digits with a right check digit; nullopt otherwise.
 std::optional<CardFacts> LookAt(std::string_view number);
+// Once the security code is known: a magic number that wants a certain one is an ordinary card with it.
+void JudgeCode(std::string_view code, CardFacts& facts);
 
 }  // namespace flattone::sandbox

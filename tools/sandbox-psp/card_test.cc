@@ -35,6 +35,17 @@ TEST_CASE("brands are told by their leading digits", "[sandbox]") {
   CHECK(BrandOf(WithCheckDigit("999900000000000")) == "unknown");
 }
 
+TEST_CASE("a card that wants a certain security code is declined with another and ordinary with it", "[sandbox]") {
+  CardFacts facts = *LookAt(WithCheckDigit("400000990000007"));
+  JudgeCode("738", facts);
+  CHECK(facts.magic == "decline:incorrect_cvc:other_code");
+  JudgeCode("737", facts);
+  CHECK(facts.magic.empty());
+  CardFacts always = *LookAt("4000000000000127");
+  JudgeCode("737", always);
+  CHECK(always.magic == "decline:incorrect_cvc");
+}
+
 TEST_CASE("no number stays in what is kept of a card", "[sandbox]") {
   const CardFacts facts = *LookAt("4242424242424242");
   CHECK(facts.bin == "424242");

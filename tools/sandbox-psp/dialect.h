@@ -19,6 +19,8 @@ struct Reply {
   int status = 200;
   std::string body;
 };
+// Of a path that is neither dialect's nor an admin call.
+inline Reply NotFound() { return {404, "{\"error\":{\"code\":\"not_found\"}}\n"}; }
 
 struct Call {
   Operation operation = Operation::kGet;

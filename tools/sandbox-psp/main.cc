@@ -67,22 +67,23 @@ int main(int argc, char** argv) {
   if (!settings.state.empty()) {
     if (absl::Status status = psp.ledger().OpenJournal(settings.state); !status.ok()) return Fail(status);
   }
-  auto handle = [&psp](flattone::http::Request request, flattone::http::ResponseWriter writer) {
-    psp.Handle(std::move(request), std::move(writer));
-  };
   flattone::http::ServerOptions options;
   options.address = settings.address;
   options.port = settings.port;
   options.tls = {settings.certificate, settings.key};
   options.handler_threads = settings.handler_threads;
-  auto server = HttpServer::Start(options, handle);
+  auto server = HttpServer::Start(options, [&psp](flattone::http::Request request, flattone::http::ResponseWriter writer) {
+    psp.Handle(std::move(request), std::move(writer));
+  });
   if (!server.ok()) return Fail(server.status());
   psp.SetListen([&server](bool on) { return (*server)->Listen(on); });
 
   flattone::http::ServerOptions admin_options;
   admin_options.port = settings.admin_port;
   admin_options.handler_threads = 2;
-  auto admin = HttpServer::Start(admin_options, handle);
+  auto admin = HttpServer::Start(admin_options, [&psp](flattone::http::Request request, flattone::http::ResponseWriter writer) {
+    psp.HandleAdmin(std::move(request), std::move(writer));
+  });
   if (!admin.ok()) return Fail(admin.status());
 
   std::printf("{\"port\":%u,\"admin_port\":%u}\n", (*server)->port(), (*admin)->port());

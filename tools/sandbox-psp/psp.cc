@@ -20,23 +20,39 @@ void SendJson(http::ResponseWriter& writer, const Reply& reply, bool replayed = 
   writer.Send(std::move(response));
 }
 
+struct Target {
+  std::string path;
+  http::Fields query;
+};
+std::optional<Target> ReadTarget(const std::string& text) {
+  const auto target = http::ParseTarget(text);
+  if (!target.has_value()) return std::nullopt;
+  auto path = http::PercentDecode(target->path, false);
+  auto query = http::ParseForm(target->query);
+  if (!path.has_value() || !query.ok()) return std::nullopt;
+  return Target{*std::move(path), *std::move(query)};
+}
+
+Reply Malformed() { return {400, "{\"error\":{\"code\":\"malformed_request\"}}"}; }
+
 }  // namespace
 
 Psp::Psp(const Clock& clock, Random& random)
     : ledger_(clock, random), sandbox_(MakeSandboxDialect(ledger_)), stripe_(MakeStripeDialect(ledger_)) {}
 
 void Psp::Handle(http::Request request, http::ResponseWriter writer) {
-  auto target = http::ParseTarget(request.target);
-  auto path = target.has_value() ? http::PercentDecode(target->path, false) : std::nullopt;
-  auto query = target.has_value() ? http::ParseForm(target->query) : absl::StatusOr<http::Fields>(http::Fields{});
-  if (!path.has_value() || !query.ok()) {
-    return SendJson(writer, {400, "{\"error\":{\"code\":\"malformed_request\"}}"});
-  }
-  if (path->compare(0, 10, "/_sandbox/") == 0) return SendJson(writer, Admin(request, *path, *query));
-  Dialect& dialect = path->compare(0, 12, "/v1/sandbox/") == 0 ? *sandbox_ : *stripe_;
-  std::variant<Call, Reply> prepared = dialect.Prepare(request, *path, *query);
+  const auto target = ReadTarget(request.target);
+  if (!target.has_value()) return SendJson(writer, Malformed());
+  if (target->path.compare(0, 10, "/_sandbox/") == 0) return SendJson(writer, NotFound());
+  Dialect& dialect = target->path.compare(0, 12, "/v1/sandbox/") == 0 ? *sandbox_ : *stripe_;
+  std::variant<Call, Reply> prepared = dialect.Prepare(request, target->path, target->query);
   if (std::holds_alternative<Reply>(prepared)) return SendJson(writer, std::get<Reply>(prepared));
   Run(dialect, std::move(std::get<Call>(prepared)), std::move(writer));
+}
+
+void Psp::HandleAdmin(http::Request request, http::ResponseWriter writer) {
+  const auto target = ReadTarget(request.target);
+  SendJson(writer, target.has_value() ? Admin(request, target->path, target->query) : Malformed());
 }
 
 void Psp::Run(Dialect& dialect, Call call, http::ResponseWriter writer) {

@@ -1,5 +1,5 @@
-// The sandbox PSP as a pure request handler: routes to a dialect or to the admin calls, puts idempotency and faults
-// around what the dialect does. The servers (main.cc, tests) only carry bytes.
+// The sandbox PSP as two pure request handlers: one routes to a dialect and puts idempotency and faults around what it does,
+// one takes the admin calls. The servers (main.cc, tests) only carry bytes.
 #pragma once
 
 #include <atomic>
@@ -17,9 +17,11 @@ class Psp {
  public:
   Psp(const Clock& clock, Random& random);
 
-  // The PSP's own port: both dialects and the admin calls. Blocks while a request is slow or held, so the server
-  // needs as many handler threads as requests that may be held.
+  // The PSP's own port: both dialects. Blocks while a request is slow or held, so the server needs as many handler
+  // threads as requests that may be held.
   void Handle(http::Request request, http::ResponseWriter writer);
+  // The admin port: the calls under /_sandbox/, without a key.
+  void HandleAdmin(http::Request request, http::ResponseWriter writer);
   // How "listen" reaches the PSP's port.
   void SetListen(std::function<absl::Status(bool)> listen) { listen_ = std::move(listen); }
   // Lets everything go that is held or slow; nothing is held from then on.

@@ -53,6 +53,18 @@ TEST_CASE("a decline is HTTP 200 with a code and advice, and no charge", "[sandb
   CHECK(psp.Charges() == 0);
 }
 
+TEST_CASE("each port takes its own calls only", "[sandbox]") {
+  Harness psp;
+  psp.Sandbox("POST", "/v1/sandbox/payments", PaymentBody(), "k1");
+  CHECK(psp.Sandbox("GET", "/_sandbox/ledger").code == 404);
+  CHECK(psp.Sandbox("GET", "/%5Fsandbox/ledger").code == 404);
+  CHECK(psp.Sandbox("POST", "/_sandbox/reset").code == 404);
+  CHECK(psp.Sandbox("POST", "/_sandbox/reset", "{}", "", "").code == 404);
+  CHECK(psp.Send(*psp.admin, "POST", "/v1/sandbox/payments", PaymentBody("4242424242424242", true, "att_2"), "k2", "sbx_1").code == 404);
+  CHECK(psp.Send(*psp.admin, "POST", "/v1/payment_methods", "type=card", "k3", "sk_test_1").code == 404);
+  CHECK(psp.Charges() == 1);
+}
+
 TEST_CASE("a key replays its answer, refuses another body, and is bound to its account", "[sandbox]") {
   Harness psp;
   const Answer first = psp.Sandbox("POST", "/v1/sandbox/payments", PaymentBody(), "k1");

@@ -241,6 +241,7 @@ std::variant<Call, Reply> SandboxDialect::PreparePayment(Call call, const json::
     const std::string expiry = card_reader.Text("expiry", 4, true);
     const std::string code = card_reader.Text("security_code", 4, false);
     card_reader.Text("postcode", 10, false);
+    if (facts.has_value()) JudgeCode(code, *facts);
     if (!facts.has_value()) card_reader.Wrong("number", "must be 12 to 19 digits with a right check digit");
     if (facts.has_value() && expiry.size() == 4) {
       facts->expiry_month = std::atoi(expiry.substr(0, 2).c_str());

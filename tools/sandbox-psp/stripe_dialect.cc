@@ -159,6 +159,7 @@ std::variant<Call, Reply> StripeDialect::PrepareMethod(Call call, const StripeFo
   if (!code.empty() && (code.size() < 3 || code.size() > 4 || code.find_first_not_of("0123456789") != code.npos)) {
     return CardError("invalid_cvc", "Your card's security code is invalid.", "cvc");
   }
+  JudgeCode(code, *facts);
   facts->expiry_month = static_cast<int>(month);
   facts->expiry_year = static_cast<int>(year);
   call.operation = Operation::kTokenise;

@@ -119,7 +119,7 @@ TEST_CASE("Stripe: wrong cards and wrong parameters are refused as Stripe does",
   CHECK(Text(method("cart=1").body, "/error/code") == "parameter_unknown");
   CHECK(Text(psp.Stripe("POST", "/v1/payment_intents", "amount=1.5&currency=eur").body, "/error/param") == "amount");
   CHECK(Text(psp.Stripe("GET", "/v1/payment_intents/pi_nope").body, "/error/code") == "resource_missing");
-  CHECK(psp.Send("GET", "/v1/payment_intents/pi_x", "", "", "sk_live_1").code == 401);
+  CHECK(psp.Send(*psp.server, "GET", "/v1/payment_intents/pi_x", "", "", "sk_live_1").code == 401);
 }
 
 }  // namespace flattone::sandbox

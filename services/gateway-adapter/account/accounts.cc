@@ -4,6 +4,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "libs/base/error.h"
+#include "services/gateway-adapter/attempt/rows.h"
 
 namespace flattone::gateway {
 namespace {
@@ -145,16 +146,19 @@ absl::Status Accounts::Delete(const std::string& tenant_id, const std::string& a
     // First the row, then its attempts: one that begins meanwhile holds the row until its attempt is there to be seen.
     auto held = tx.Query("SELECT 1 FROM account WHERE tenant_id = $1 AND account_id = $2" + tx.ForUpdate(), {tenant_id, account_id});
     if (!held.ok()) return held.status();
-    auto live = tx.Query("SELECT 1 FROM attempt WHERE account_id = $1 AND state IN (1, 4) LIMIT 1", {account_id});
+    auto live = tx.Query(absl::StrCat("SELECT 1 FROM attempt WHERE account_id = $1 AND (state IN (1, 4) OR (", kVoidOwed, ")) LIMIT 1"), {account_id});
     if (!live.ok()) return live.status();
     if (!live->empty()) {
       return Refusal(absl::StatusCode::kFailedPrecondition,
                      {.code = "attempts_live", .field = {}, .limit = {}, .fix = "wait for their outcome or resolve them"},
-                     "an attempt over this account has no outcome yet");
+                     "an attempt over this account has no outcome yet, or is still to be voided");
     }
     auto gone = tx.Execute("DELETE FROM account WHERE tenant_id = $1 AND account_id = $2", {tenant_id, account_id});
     if (!gone.ok()) return gone.status();
-    if (*gone == 0) return absl::NotFoundError("there is no such PSP account");
+    if (*gone == 0) {
+      return Refusal(absl::StatusCode::kNotFound, {.code = "account_not_found", .field = "account_id", .limit = {}, .fix = {}},
+                     "there is no such PSP account");
+    }
     return note(tx, account_id);
   });
 }

@@ -42,7 +42,7 @@ class Accounts {
                               const AuditNote& note);
   // A page in order of account_id, after `after`.
   absl::StatusOr<std::vector<Account>> List(const std::string& tenant_id, const std::string& after, int limit);
-  // NOT_FOUND; FAILED_PRECONDITION "attempts_live" while one of its attempts has no outcome.
+  // NOT_FOUND; FAILED_PRECONDITION "attempts_live" while one of its attempts has no outcome or a void is owed.
   absl::Status Delete(const std::string& tenant_id, const std::string& account_id, const AuditNote& note);
   // NOT_FOUND when it was deleted. The credentials live in locked memory.
   absl::StatusOr<Credentials> Open(const std::string& account_id);

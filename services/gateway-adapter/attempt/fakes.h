@@ -41,7 +41,7 @@ class FakePsp final : public PspAdapter {
     if (script == Script::kDropUnread) return {Sent::kUnknown, {.raw_code = "time_out"}};
     const std::string& id = request.attempt.attempt_id;
     if (script == Script::kDecline || fenced.count(id) > 0) {
-      return {Sent::kAnswered, {.answer = Answer::kDeclined, .instruction = Instruction::kOtherCard, .raw_code = "insufficient_funds"}};
+      return {Sent::kAnswered, {.answer = Answer::kDeclined, .instruction = Instruction::kOtherCard, .raw_code = decline_code}};
     }
     done.insert(id);
     if (script == Script::kChargeAndHold) held_.wait(lock, [this] { return released_; });
@@ -74,6 +74,7 @@ class FakePsp final : public PspAdapter {
 
   std::atomic<int> sends{0}, asks{0}, fences{0};
   std::atomic<bool> silent{false};
+  std::string decline_code = "insufficient_funds";
   std::set<std::string> done, fenced;
   std::vector<int> pan_sizes;
 

@@ -295,10 +295,7 @@ absl::StatusOr<std::vector<VoidDue>> Ledger::ClaimToVoid(int limit) {
   std::vector<VoidDue> due;
   absl::Status status = database_.Write([&](Transaction& tx) -> absl::Status {
     due.clear();
-    return Claim(tx, "void_if_approved = 1 AND state = 3 AND answer = 1 AND operation = 1 AND NOT EXISTS (SELECT 1 FROM attempt f "
-                     "WHERE f.tenant_id = attempt.tenant_id AND f.payment_id = attempt.payment_id AND f.operation IN (3, 4) "
-                     "AND (f.state IN (1, 4) OR (f.state = 3 AND f.answer IN (1, 4))))",
-                 "void_at_us", limit, [&](const Attempt& a) -> absl::StatusOr<absl::Duration> {
+    return Claim(tx, kVoidOwed, "void_at_us", limit, [&](const Attempt& a) -> absl::StatusOr<absl::Duration> {
       auto rows = tx.Query("SELECT COUNT(*) AS n FROM attempt WHERE tenant_id = $1 AND payment_id = $2 AND operation IN (3, 4)", {a.tenant_id, a.payment_id});
       if (!rows.ok()) return rows.status();
       const int earlier = static_cast<int>(rows->front().Int("n"));

@@ -18,4 +18,10 @@ const std::string& InsertAttempt();
 const std::string& UpdateAttempt();
 std::vector<storage::Value> ValuesOf(const Attempt& attempt);
 
+// The condition for approved authorisations that are marked void-if-approved and that no void or refund has followed yet.
+inline constexpr char kVoidOwed[] =
+    "void_if_approved = 1 AND state = 3 AND answer = 1 AND operation = 1 AND NOT EXISTS (SELECT 1 FROM attempt f "
+    "WHERE f.tenant_id = attempt.tenant_id AND f.payment_id = attempt.payment_id AND f.operation IN (3, 4) "
+    "AND (f.state IN (1, 4) OR (f.state = 3 AND f.answer IN (1, 4))))";
+
 }  // namespace flattone::gateway

@@ -36,11 +36,10 @@ Event EventOf(const Attempt& attempt, const SendResult& result) {
           .psp_reference = f.psp_reference, .authorisation_code = f.authorisation_code, .raw_code = f.raw_code};
 }
 
-// After a refused code or date the caller types it again, so the number stays; else the payment is final.
+// After a refused code or date the caller types only that again, so the number stays for a while; else the payment is final.
 bool NumberIsDoneWith(const Event& event) {
   if (event.answer == Answer::kApproved) return true;
-  return event.answer == Answer::kDeclined && event.instruction != Instruction::kReenterSecurityCode &&
-         event.instruction != Instruction::kReenterExpiry;
+  return event.instruction != Instruction::kReenterSecurityCode && event.instruction != Instruction::kReenterExpiry;
 }
 
 }  // namespace
@@ -77,7 +76,8 @@ absl::StatusOr<Attempt> Runner::Start(const NewAttempt& asked, const StartOption
       empty_.notify_all();
       if (!begun.ok()) return begun.status();
       const auto running = flights_.find(begun->attempt.attempt_id);
-      if (running == flights_.end()) return std::move(begun->attempt);
+      // A void that has marked a live authorisation is done: it does not wait for that one's end.
+      if (running == flights_.end() || begun->attempt.operation != wanted.operation) return std::move(begun->attempt);
       flight = running->second;
     }
   }
@@ -119,7 +119,11 @@ Attempt Runner::Run(Attempt attempt, const StartOptions& options) {
     auto now = p_.ledger.Find(attempt.tenant_id, attempt.attempt_id);
     return now.ok() ? std::move(*now) : attempt;
   }
-  if (event.kind == EventKind::kAnswered && attempt.operation == Operation::kAuthorise) WipeCard(attempt, event);
+  if (attempt.operation == Operation::kAuthorise) {
+    // What was not sent is final too; since the vault may be why, the resolver tells it, and the outcome does not wait.
+    if (event.kind == EventKind::kAnswered) WipeCard(attempt, event);
+    if (event.kind == EventKind::kNotSent) attempt.wipe = NumberIsDoneWith(event) ? 2 : 1;
+  }
   p_.gates.Reach("answer_not_committed");
   Attempt after = Commit(attempt, event);
   p_.log.Info(TraceOf(after), "attempt ended",

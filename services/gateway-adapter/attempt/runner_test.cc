@@ -1,5 +1,9 @@
+#include <boost/json.hpp>
+
+#include "flattone/gateway/v1/gateway.pb.h"
 #include "services/gateway-adapter/admin/records.h"
 #include "services/gateway-adapter/attempt/runner_rig.h"
+#include "services/gateway-adapter/psp/exchange.h"
 
 namespace flattone::gateway {
 namespace {
@@ -159,6 +163,32 @@ TEST_CASE("Cancelled while unknown: a late approval is voided and finance sees b
   f.two->resolver->Tick();
   CHECK(f.one->ledger->OfPayment("ten_a", "pay_1")->size() == 2);
   CHECK(f.Outcomes() == 4);  // unknown, marked, approved, voided
+}
+
+TEST_CASE("A void that marks a running authorisation waits for nothing: the answer is that one, marked") {
+  Fixture f(GENERATE(from_range(Backends())));
+  f.psp->Then(Script::kHoldBefore);
+  const Attempt running = f.Start(Fixture::Wanted(Operation::kAuthorise, "op_1"), {.wait = absl::ZeroDuration()});
+  const Attempt marked = f.Start(Fixture::Wanted(Operation::kVoid, "op_void"), {.wait = absl::Seconds(10)});
+  CHECK(marked.attempt_id == running.attempt_id);
+  CHECK(marked.void_if_approved);
+  CHECK(f.Start(Fixture::Wanted(Operation::kVoid, "op_void"), {.wait = absl::Seconds(10)}).void_if_approved);
+  f.psp->Release();
+}
+
+TEST_CASE("A PSP's text stops neither the ledger nor its readers, whatever bytes it has") {
+  Fixture f(GENERATE(from_range(Backends())));
+  const std::string code = GENERATE(std::string(254, 'x') + "\xc3\xa9", std::string("a\0b", 3));
+  Exchange exchange;
+  exchange.json = std::make_unique<boost::json::value>(boost::json::object{{"code", code}});
+  f.psp->decline_code = exchange.Text("code");
+  f.psp->Then(Script::kDecline);
+  const Attempt declined = f.Start(Fixture::Wanted(Operation::kAuthorise, "op_1"));
+  CHECK(declined.answer == Answer::kDeclined);
+  CHECK(declined.raw_code == (code.size() == 3 ? "a?b" : std::string(254, 'x') + "?"));
+  const auto outcomes = f.one->outbox->Read(0, 10, absl::ZeroDuration());
+  REQUIRE(outcomes->size() == 1);
+  CHECK(v1::Attempt().ParseFromString(outcomes->front().body));
 }
 
 TEST_CASE("A vault that is away does not hold up the answer; it is told as soon as it is back") {

@@ -156,6 +156,19 @@ TEST_CASE("Voids that the PSP goes on refusing hold up nobody else's, and are tr
   CHECK(voids_of("stuck_0") == 2);
 }
 
+TEST_CASE("An account stays while what was approved over it is still to be voided") {
+  Fixture f(GENERATE(from_range(Backends())));
+  CancelledAndApproved(f, "pay_1");
+  const std::string account = f.one->accounts->List("ten_a", "", 10)->front().account_id;
+  const auto remove = [&] { return f.one->accounts->Delete("ten_a", account, [](storage::Transaction&, const std::string&) { return absl::OkStatus(); }); };
+  const absl::Status refused = remove();
+  REQUIRE(DetailOf(refused).has_value());
+  CHECK(DetailOf(refused)->code == "attempts_live");
+  f.one->resolver->Tick();
+  REQUIRE(f.one->runner->Drain(absl::InfiniteFuture()));
+  CHECK(remove().ok());
+}
+
 TEST_CASE("Wipes that a vault does not confirm hold up nobody else's") {
   Fixture f(Backend::kSqlite, 64);
   f.cards.away = true;

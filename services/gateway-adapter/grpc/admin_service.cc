@@ -151,6 +151,10 @@ absl::StatusOr<Attempt> AdminGrpcService::Decide(const v1::ResolveAttemptRequest
   if (answer == Answer::kApproved) status = CheckText("psp_reference", request.psp_reference(), 255);
   if (!status.ok()) return status;
   auto attempt = p_.ledger.Find(request.tenant_id(), request.attempt_id());
+  if (absl::IsNotFound(attempt.status())) {
+    return Refusal(absl::StatusCode::kNotFound, {.code = "attempt_not_found", .field = "attempt_id", .limit = {}, .fix = {}},
+                   "there is no such attempt");
+  }
   if (!attempt.ok()) return attempt.status();
   Event event{.kind = EventKind::kResolved, .answer = answer};
   event.psp_reference = answer == Answer::kApproved ? request.psp_reference() : "";

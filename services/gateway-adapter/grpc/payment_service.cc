@@ -10,6 +10,16 @@
 #include "services/gateway-adapter/outbox/encode.h"
 
 namespace flattone::gateway {
+namespace {
+
+template <typename Request>
+StartOptions WaitOf(const Request& request) {
+  StartOptions options;
+  if (request.wait_ms() > 0) options.wait = absl::Milliseconds(request.wait_ms());
+  return options;
+}
+
+}  // namespace
 
 // The caller's time bounds only how long it waits: the attempt goes on without it.
 grpc::Status PaymentGrpcService::Start(grpc::ServerContext* context, absl::StatusOr<NewAttempt> wanted, StartOptions options,
@@ -26,23 +36,21 @@ grpc::Status PaymentGrpcService::Start(grpc::ServerContext* context, absl::Statu
 }
 
 grpc::Status PaymentGrpcService::Authorise(grpc::ServerContext* context, const v1::AuthoriseRequest* request, v1::Attempt* response) {
-  StartOptions options;
+  StartOptions options = WaitOf(*request);
   options.security_code_required = request->security_code_required();
-  if (request->wait_ms() > 0) options.wait = absl::Milliseconds(request->wait_ms());
   return Start(context, Check(*request), options, response);
 }
 
 grpc::Status PaymentGrpcService::CapturePayment(grpc::ServerContext* context, const v1::CapturePaymentRequest* request, v1::Attempt* response) {
-  return Start(context, Check(*request), {}, response);
+  return Start(context, Check(*request), WaitOf(*request), response);
 }
 
 grpc::Status PaymentGrpcService::VoidPayment(grpc::ServerContext* context, const v1::VoidPaymentRequest* request, v1::Attempt* response) {
-  // Marking a live authorisation answers at once with it; there is no sense in waiting for its end.
-  return Start(context, Check(*request), {}, response);
+  return Start(context, Check(*request), WaitOf(*request), response);
 }
 
 grpc::Status PaymentGrpcService::RefundPayment(grpc::ServerContext* context, const v1::RefundPaymentRequest* request, v1::Attempt* response) {
-  return Start(context, Check(*request), {}, response);
+  return Start(context, Check(*request), WaitOf(*request), response);
 }
 
 grpc::Status PaymentGrpcService::ListAttempts(grpc::ServerContext* context, const v1::ListAttemptsRequest* request,

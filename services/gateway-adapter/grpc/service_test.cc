@@ -228,6 +228,28 @@ TEST_CASE("A caller that goes away or does not wait gets PENDING; the attempt go
   CHECK(f.psp->sends == 1);
 }
 
+TEST_CASE("A capture whose caller does not wait is PENDING at once, and goes on") {
+  Fixture f;
+  REQUIRE(f.Put().ok());
+  REQUIRE(f.Pay(Fixture::Authorise()).ok());
+  f.psp->Then(Script::kHoldBefore);
+  v1::CapturePaymentRequest request;
+  request.set_tenant_id("ten_a");
+  request.set_payment_id("pay_1");
+  request.set_operation_id("op_2");
+  v1::Attempt attempt;
+  const auto capture = [&] { return f.Call<v1::PaymentGatewayService::StubInterface>(*f.pay, &v1::PaymentGatewayService::StubInterface::CapturePayment, request, &attempt); };
+  request.set_wait_ms(1);
+  const absl::Time asked = absl::Now();
+  REQUIRE(capture().ok());
+  CHECK(attempt.outcome() == v1::OUTCOME_PENDING);
+  CHECK(absl::Now() - asked < absl::Seconds(5));  // not the call's ten seconds
+  f.psp->Release();
+  request.set_wait_ms(0);
+  REQUIRE(capture().ok());
+  CHECK(attempt.answer() == v1::ANSWER_APPROVED);
+}
+
 TEST_CASE("A token that the vault does not know, or a card sealed for another attempt, ends NOT_SENT") {
   Fixture f;
   REQUIRE(f.Put().ok());
@@ -304,7 +326,7 @@ TEST_CASE("Accounts: a PSP of the mode, exactly its credentials, never given bac
   f.psp->Release();
   REQUIRE(f.Pay(Fixture::Authorise()).ok());
   CHECK(erase().ok());
-  CHECK(absl::IsNotFound(erase()));
+  CHECK(CodeOf(erase()) == "account_not_found");
   v1::ListAdminRecordsRequest list;
   v1::ListAdminRecordsResponse records;
   REQUIRE(f.Call<v1::GatewayAdminService::StubInterface>(*f.operate, &v1::GatewayAdminService::StubInterface::ListAdminRecords, list, &records).ok());
@@ -336,7 +358,7 @@ TEST_CASE("An operator decides an unknown outcome once, with a reason that holds
   CHECK(DetailOf(resolve())->field == "reason");
   decide.set_reason("seen in the PSP's dashboard");
   decide.set_tenant_id("ten_b");
-  CHECK(absl::IsNotFound(resolve()));
+  CHECK(CodeOf(resolve()) == "attempt_not_found");
   decide.set_tenant_id("ten_a");
   REQUIRE(resolve().ok());
   CHECK(after.answer() == v1::ANSWER_APPROVED);

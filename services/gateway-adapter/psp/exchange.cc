@@ -1,5 +1,6 @@
 #include "services/gateway-adapter/psp/exchange.h"
 
+#include <algorithm>
 #include <boost/json.hpp>
 
 #include "absl/strings/str_cat.h"
@@ -35,8 +36,11 @@ Exchange& Exchange::operator=(Exchange&&) noexcept = default;
 std::string Exchange::Text(std::string_view path) const {
   const json::value* value = At(json.get(), path);
   const json::string* text = value != nullptr ? value->if_string() : nullptr;
-  // A PSP's text is bounded before it goes into the ledger.
-  return text != nullptr ? std::string(text->data(), std::min<size_t>(text->size(), 255)) : std::string();
+  if (text == nullptr) return {};
+  // A PSP's text is bounded before it goes into the ledger, and plain: no database or message refuses it.
+  std::string plain(text->data(), std::min<size_t>(text->size(), 255));
+  std::replace_if(plain.begin(), plain.end(), [](char c) { return c < ' ' || c > '~'; }, '?');
+  return plain;
 }
 
 int64_t Exchange::Number(std::string_view path) const {

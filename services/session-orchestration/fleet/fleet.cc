@@ -144,7 +144,8 @@ absl::Status Fleet::ReportOne(const std::string& relay_id, const v1::CallReport&
       case v1::CALL_REPORT_KIND_MASKER_LOST:
         return Warn(tx, report, "the masker was lost: the agent hears a comfort tone until another has taken over");
       case v1::CALL_REPORT_KIND_MASKER_REPLACED: return Warn(tx, report, "another masker has taken over: the field that was being typed starts anew");
-      case v1::CALL_REPORT_KIND_CODEC_CHANGED: return Warn(tx, report, "the call changed its codec: the agent hears a comfort tone");
+      case v1::CALL_REPORT_KIND_CODEC_CHANGED:
+        return Warn(tx, report, "the call changed its codec: while it is one that cannot be masked, the agent hears a comfort tone");
       case v1::CALL_REPORT_KIND_KEY_LOST: return Warn(tx, report, "a key was lost on its way: the field that was being typed starts anew");
       default: return absl::OkStatus();
     }

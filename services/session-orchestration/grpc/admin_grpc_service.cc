@@ -72,7 +72,7 @@ grpc::Status AdminGrpcService::DeleteEdge(grpc::ServerContext* context, const v1
 }
 
 grpc::Status AdminGrpcService::ListRelays(grpc::ServerContext* context, const v1::ListRelaysRequest* request, v1::ListRelaysResponse* response) {
-  return Answer(context, parts_.admin.ListRelays(), response);
+  return Answer(context, parts_.admin.ListRelays(*request), response);
 }
 
 grpc::Status AdminGrpcService::AdminListSessions(grpc::ServerContext* context, const v1::AdminListSessionsRequest* request, v1::ListSessionsResponse* response) {
@@ -155,10 +155,8 @@ grpc::Status AdminGrpcService::AdminListWebhookEndpoints(grpc::ServerContext* co
     if (!world.ok()) return world.status();
     FT_TRY(Record(ActorOf(*context), "webhook.list", world->tenant_id, ""));
     v1::ListWebhookEndpointsResponse answer;
-    v1::ListWebhookEndpointsRequest list;
-    list.set_page_size(200);
     FT_TRY(parts_.domain.db.Read([&](storage::Transaction& tx) -> absl::Status {
-      auto listed = parts_.webhooks->List(tx, *world, list);
+      auto listed = parts_.webhooks->List(tx, *world, request->list());
       if (listed.ok()) answer = *std::move(listed);
       return listed.status();
     }));

@@ -12,6 +12,12 @@ using storage::Transaction;
 
 constexpr int kVaultTries = 5;
 constexpr absl::Duration kAskAgain = absl::Seconds(60);  // a SENT operation whose report has not come
+// So long a call waits at the adapter, from where this process cannot call it back when it is to end; then for the event.
+constexpr absl::Duration kAtAdapter = absl::Seconds(3);
+constexpr int64_t kMicros = 1'000'000;
+
+// Before what a cancelled payment is owed is asked for anew: at once, then after 5, 10, 20 … s, at most an hour.
+int64_t PauseAfter(int64_t failures) { return failures == 0 ? 0 : std::min<int64_t>(3600, int64_t{5} << std::min<int64_t>(failures - 1, 10)) * kMicros; }
 
 int64_t Backoff(int64_t tries) { return std::min<int64_t>(30'000'000, int64_t{500'000} << std::min<int64_t>(tries, 6)); }
 
@@ -85,9 +91,10 @@ std::string StateAfter(const Attempt& attempt) {
 
 }  // namespace
 
-absl::Status PaymentService::Drive(const std::string& tenant_id, const std::string& operation_id, absl::Duration wait) {
+absl::Status PaymentService::Drive(const std::string& tenant_id, const std::string& operation_id, absl::Duration wait, When when) {
   OperationRow operation;
   PaymentRow payment;
+  bool mine = false;
   // A try is committed before anything leaves: a cancel that sees no try knows that nothing was sent.
   FT_TRY(domain_.db.Write([&](Transaction& tx) -> absl::Status {
     auto loaded = LoadOperation(tx, tenant_id, operation_id, Lock::kNo);
@@ -98,15 +105,17 @@ absl::Status PaymentService::Drive(const std::string& tenant_id, const std::stri
     if (!loaded.ok()) return loaded.status();
     operation = *std::move(loaded);
     payment = *std::move(paid);
-    if (!operation.live()) return absl::OkStatus();
+    // Not due any more: another worker drives it just now.
+    mine = operation.live() && (when == When::kNow || operation.next_try_us <= domain_.NowUs());
+    if (!mine) return absl::OkStatus();
     ++operation.tries;
     operation.next_try_us = domain_.NowUs() + absl::ToInt64Microseconds(wait) + Backoff(operation.tries);
     return SaveOperation(tx, operation);
   }));
-  if (!operation.live()) return absl::OkStatus();
+  if (!mine) return absl::OkStatus();
   if (operation.kind == gateway::v1::OPERATION_AUTHORISE && operation.token_id.empty()) {
     const absl::Status tokenised = Tokenise(payment, operation);
-    if (!tokenised.ok()) return IsTransient(tokenised) ? TryAgainSoon(operation, tokenised) : Fail(operation, tokenised);
+    if (!tokenised.ok()) return IsAnswer(tokenised) ? Fail(operation, tokenised) : TryAgainSoon(operation, tokenised);
     if (!operation.live()) return absl::OkStatus();  // done with the token, or given up meanwhile: nothing is sent
   }
   auto attempt = Send(payment, operation, wait);
@@ -115,7 +124,7 @@ absl::Status PaymentService::Drive(const std::string& tenant_id, const std::stri
   const bool busy = detail.has_value() && detail->code == "attempt_live";
   // Before the authorisation has reached the adapter there is nothing to void: told again until its outcome is known.
   const bool early = operation.kind == gateway::v1::OPERATION_VOID && IsOpen(payment.state());
-  if (busy || early || IsTransient(attempt.status())) {
+  if (busy || early || !IsAnswer(attempt.status())) {
     return TryAgainSoon(operation, absl::UnavailableError("the adapter has not taken it yet; the worker tries again"));
   }
   const absl::Status failed = Fail(operation, attempt.status());
@@ -149,7 +158,7 @@ absl::Status PaymentService::Tokenise(const PaymentRow& payment, OperationRow& o
   auto token = domain_.vault.Tokenise(capture.vault_address, request, {operation.traceparent, absl::Seconds(5), true});
   if (!token.ok()) {
     // The replica that held the card is gone, or hangs: after some tries no longer a matter of patience.
-    const bool silent = token.status().code() == absl::StatusCode::kUnavailable || token.status().code() == absl::StatusCode::kDeadlineExceeded;
+    const bool silent = token.status().code() == absl::StatusCode::kUnavailable || !DetailOf(token.status()).has_value();
     const bool gone = silent && operation.tries >= kVaultTries;
     return gone ? Refuse(absl::StatusCode::kNotFound, "capture_lost", "the vault lost the capture") : token.status();
   }
@@ -176,7 +185,8 @@ absl::Status PaymentService::Tokenise(const PaymentRow& payment, OperationRow& o
     row->body.set_last_four(card.last_four());
     if (keep) row->body.set_token_id(card.token_id());
     FT_TRY(SavePayment(tx, *row));
-    if (session->capture_id == payment.capture_id) FT_TRY(CloseCapture(tx, domain_, *session, true));
+    // A card that is only kept needs no code, and no answer of a PSP will wipe it: the end of the capture does.
+    if (session->capture_id == payment.capture_id) FT_TRY(CloseCapture(tx, domain_, *session, !keep));
     FT_TRY(SaveSession(tx, *session));
     if (!keep || row->state() != PaymentState::kProcessing) return absl::OkStatus();
     row->SetState(PaymentState::kTokenised);
@@ -191,6 +201,7 @@ absl::Status PaymentService::Tokenise(const PaymentRow& payment, OperationRow& o
 absl::StatusOr<Attempt> PaymentService::Send(const PaymentRow& payment, const OperationRow& operation, absl::Duration wait) {
   // The worker, which does not wait, comes again by itself.
   const CallMeta meta{operation.traceparent, wait + absl::Seconds(5), wait > absl::ZeroDuration()};
+  const auto wait_ms = std::max<uint32_t>(1, static_cast<uint32_t>(absl::ToInt64Milliseconds(std::min(wait, kAtAdapter))));
   switch (operation.kind) {
     case gateway::v1::OPERATION_AUTHORISE: {
       gateway::v1::AuthoriseRequest request;
@@ -204,7 +215,7 @@ absl::StatusOr<Attempt> PaymentService::Send(const PaymentRow& payment, const Op
       request.set_capture_now(payment.body.purpose() == v1::PURPOSE_CHARGE);
       request.set_order_reference(payment.body.order_reference());
       request.set_security_code_required(operation.code_held);
-      request.set_wait_ms(std::max<uint32_t>(1, static_cast<uint32_t>(absl::ToInt64Milliseconds(wait))));
+      request.set_wait_ms(wait_ms);
       return domain_.gateway.Authorise(request, meta);
     }
     case gateway::v1::OPERATION_CAPTURE: {
@@ -214,6 +225,7 @@ absl::StatusOr<Attempt> PaymentService::Send(const PaymentRow& payment, const Op
       request.set_operation_id(operation.id);
       request.mutable_amount()->set_amount_minor(operation.amount_minor);
       request.mutable_amount()->set_currency_code(payment.body.amount().currency_code());
+      request.set_wait_ms(wait_ms);
       return domain_.gateway.CapturePayment(request, meta);
     }
     case gateway::v1::OPERATION_VOID: {
@@ -221,6 +233,7 @@ absl::StatusOr<Attempt> PaymentService::Send(const PaymentRow& payment, const Op
       request.set_tenant_id(payment.tenant_id);
       request.set_payment_id(payment.id);
       request.set_operation_id(operation.id);
+      request.set_wait_ms(wait_ms);
       return domain_.gateway.VoidPayment(request, meta);
     }
     default: {
@@ -230,6 +243,7 @@ absl::StatusOr<Attempt> PaymentService::Send(const PaymentRow& payment, const Op
       request.set_operation_id(operation.id);
       request.mutable_amount()->set_amount_minor(operation.amount_minor);
       request.mutable_amount()->set_currency_code(payment.body.amount().currency_code());
+      request.set_wait_ms(wait_ms);
       return domain_.gateway.RefundPayment(request, meta);
     }
   }
@@ -246,11 +260,13 @@ absl::Status PaymentService::Fail(const OperationRow& operation, const absl::Sta
     auto current = LoadOperation(tx, operation.tenant_id, operation.id, Lock::kYes);
     if (!payment.ok() || !current.ok()) return payment.ok() ? current.status() : payment.status();
     if (!current->live() || current->version > 0) return absl::OkStatus();  // the adapter has told something meanwhile
+    if (current->token_id != operation.token_id) return absl::OkStatus();   // another worker has got further with the card
     current->state = "FAILED";
     FT_TRY(SaveOperation(tx, *current));
-    if (current->kind == gateway::v1::OPERATION_VOID && payment->body.void_if_approved()) return GiveBack(tx, *current, *payment);
+    if (current->kind == gateway::v1::OPERATION_VOID && payment->body.void_if_approved()) return TakeBack(tx, *current, *payment);
     if (current->kind != gateway::v1::OPERATION_AUTHORISE) return absl::OkStatus();
     if (session->capture_id == payment->capture_id) FT_TRY(CloseCapture(tx, domain_, *session, false));
+    if (!current->token_id.empty()) FT_TRY(WipeTokenised(tx, domain_, *payment));
     payment->body.set_instruction(common::v1::INSTRUCTION_TRY_LATER);
     const auto detail = DetailOf(why);
     return Move(tx, *session, *payment, payment->body.void_if_approved() ? PaymentAction::kReportCancelled : PaymentAction::kReportFailed,
@@ -258,28 +274,32 @@ absl::Status PaymentService::Fail(const OperationRow& operation, const absl::Sta
   });
 }
 
-// Cancelled, but charged at once: what cannot be voided any more is given back, less what somebody has given back already.
-absl::Status PaymentService::GiveBack(Transaction& tx, const OperationRow& voiding, const PaymentRow& payment) {
-  if (payment.state() != PaymentState::kCaptured && payment.state() != PaymentState::kRefunded) return absl::OkStatus();
-  auto reserved = ReservedRefunds(tx, payment);
-  if (!reserved.ok()) return reserved.status();
-  const int64_t left = payment.body.captured_minor() - payment.body.refunded_minor() - *reserved;
-  if (left < 1) return absl::OkStatus();
-  OperationRow refund = voiding;
-  refund.id = RandomId(domain_.random, "opr");
-  refund.kind = gateway::v1::OPERATION_REFUND;
-  refund.amount_minor = left;
-  refund.state = "ASKED";
-  refund.tries = 0;
-  refund.next_try_us = refund.created_us = domain_.NowUs();
-  return InsertOperation(tx, refund);
+// Cancelled, and the payment holds money: voided, or where it was charged given back, less what somebody gives back already.
+absl::Status PaymentService::TakeBack(Transaction& tx, const OperationRow& failed, const PaymentRow& payment) {
+  const PaymentState state = payment.state();
+  const bool charged = state == PaymentState::kCaptured || state == PaymentState::kRefunded;
+  if (!charged && state != PaymentState::kAuthorised) return absl::OkStatus();
+  const int kind = charged ? gateway::v1::OPERATION_REFUND : gateway::v1::OPERATION_VOID;
+  auto operations = OperationsOf(tx, payment);
+  if (!operations.ok()) return operations.status();
+  int64_t left = payment.body.captured_minor() - payment.body.refunded_minor(), failures = 0;
+  for (const OperationRow& operation : *operations) {
+    if (operation.kind != kind) continue;
+    if (operation.live() && !charged) return absl::OkStatus();
+    if (operation.live()) left -= operation.amount_minor;
+    if (operation.state == "FAILED") ++failures;
+  }
+  if (charged && left < 1) return absl::OkStatus();
+  OperationRow again = NewOperation(domain_, payment, kind, charged ? left : 0, failed.actor, failed.traceparent);
+  again.next_try_us += PauseAfter(failures);
+  return InsertOperation(tx, again);
 }
 
 absl::Status PaymentService::Apply(const Attempt& attempt, int64_t position) {
   Applied applied;
   FT_TRY(domain_.Commit([&](Transaction& tx) -> absl::Status {
     applied = {};
-    FT_TRY(ApplyIn(tx, attempt, applied));
+    FT_TRY(ApplyIn(tx, attempt, position, applied));
     if (position == 0) return absl::OkStatus();
     return tx.Execute("UPDATE counter SET value = $1 WHERE name = 'outcomes_position' AND value < $2", {position, position}).status();
   }));
@@ -290,7 +310,7 @@ absl::Status PaymentService::Apply(const Attempt& attempt, int64_t position) {
   return absl::OkStatus();
 }
 
-absl::Status PaymentService::ApplyIn(Transaction& tx, const Attempt& attempt, Applied& applied) {
+absl::Status PaymentService::ApplyIn(Transaction& tx, const Attempt& attempt, int64_t position, Applied& applied) {
   auto payment = LoadPaymentOfTenant(tx, attempt.tenant_id(), attempt.payment_id(), Lock::kNo);
   if (payment.status().code() == absl::StatusCode::kNotFound) {
     meters_.contradictions.Add();  // not ours: never a reason to stop reading the outbox
@@ -301,17 +321,14 @@ absl::Status PaymentService::ApplyIn(Transaction& tx, const Attempt& attempt, Ap
   if (!session.ok()) return session.status();
   payment = LoadPaymentOfTenant(tx, attempt.tenant_id(), attempt.payment_id(), Lock::kYes);
   if (!payment.ok()) return payment.status();
+  // A reply about money whose authorisation is not known here yet: the outbox tells both, in order.
+  if (position == 0 && attempt.operation() != gateway::v1::OPERATION_AUTHORISE && IsOpen(payment->state())) return absl::OkStatus();
   auto operation = LoadOperation(tx, attempt.tenant_id(), attempt.operation_id(), Lock::kYes);
   if (operation.status().code() == absl::StatusCode::kNotFound) {  // the adapter's own: a void of a late approval
-    OperationRow own;
+    OperationRow own = NewOperation(domain_, *payment, attempt.operation(), 0, "system", {});
     own.id = attempt.operation_id();
-    own.tenant_id = attempt.tenant_id();
-    own.payment_id = attempt.payment_id();
-    own.kind = attempt.operation();
     own.state = "SENT";
-    own.actor = "system";
     own.next_try_us = absl::ToUnixMicros(domain_.clock.Now() + absl::Hours(24 * 365));
-    own.created_us = domain_.NowUs();
     FT_TRY(InsertOperation(tx, own));
     operation = own;
   }
@@ -325,7 +342,11 @@ absl::Status PaymentService::ApplyIn(Transaction& tx, const Attempt& attempt, Ap
   FT_TRY(SaveOperation(tx, *operation));
   CopyFacts(attempt, payment->body);
   const auto report = ReportOf(attempt, *payment);
-  if (!report.has_value()) return SavePayment(tx, *payment);
+  if (!report.has_value()) {
+    FT_TRY(SavePayment(tx, *payment));
+    const bool owed = operation->state == "FAILED" && payment->body.void_if_approved();
+    return owed ? TakeBack(tx, *operation, *payment) : absl::OkStatus();
+  }
   const int64_t amount = attempt.has_amount() ? attempt.amount().amount_minor() : operation->amount_minor;
   if (*report == PaymentAction::kReportCaptured) payment->body.set_captured_minor(amount);
   if (*report == PaymentAction::kReportRefunded) payment->body.set_refunded_minor(payment->body.refunded_minor() + amount);

@@ -16,6 +16,7 @@ using storage::Transaction;
 
 constexpr absl::Duration kPayLease = absl::Seconds(90);
 constexpr absl::Duration kDriveHeadStart = absl::Seconds(10);  // the asking call drives first, then the worker
+constexpr absl::Duration kChangeWait = absl::Seconds(20);
 constexpr int kMaxPaymentsOfSession = 50;
 
 // One capture or void at a time: both decide about the whole authorisation.
@@ -45,6 +46,7 @@ absl::StatusOr<int64_t> PaymentService::ReservedRefunds(Transaction& tx, const P
 absl::StatusOr<v1::Payment> PaymentService::Pay(const Change& change, const v1::PayRequest& request) {
   const uint32_t wait_seconds = request.has_wait_seconds() ? request.wait_seconds() : 30;
   if (wait_seconds > 60) return InvalidField("wait_seconds", absl::StrCat("is ", wait_seconds), "0 to 60");
+  const auto place = waiting_.Enter();
   v1::Payment kept;
   bool was_kept = false;
   std::string payment_id;
@@ -63,25 +65,30 @@ absl::StatusOr<v1::Payment> PaymentService::Pay(const Change& change, const v1::
       return absl::OkStatus();
     }
     if (!step.allowed()) return RefusalOf(session->state(), SessionAction::kPay);
-    auto made = NewPayment(tx, change, *session);
+    auto made = NewPayment(tx, change, *session, place ? kDriveHeadStart : absl::ZeroDuration());
     if (!made.ok()) return made.status();
     operation = *std::move(made);
     payment_id = operation.payment_id;
     return absl::OkStatus();
   }));
   if (was_kept) return kept;
-  const absl::Time until = domain_.clock.Now() + absl::Seconds(wait_seconds);
-  if (!operation.id.empty()) {
+  const absl::Time until = domain_.clock.Now() + (place ? absl::Seconds(wait_seconds) : absl::ZeroDuration());
+  if (place && !operation.id.empty()) {
     domain_.gates.Reach("payment_committed");
-    const absl::Status driven = Drive(operation.tenant_id, operation.id, absl::Seconds(wait_seconds));
+    const absl::Status driven = Drive(operation.tenant_id, operation.id, absl::Seconds(wait_seconds), When::kNow);
     (void)driven;  // the payment stands; the worker goes on
   }
-  auto answer = Await(change, payment_id, until);
-  if (!answer.ok()) return answer.status();
-  return Keep(change, *answer);
+  v1::Payment answer;
+  FT_TRY(Await(change.world, until, [&](Transaction& tx) -> absl::StatusOr<bool> {
+    auto row = LoadPayment(tx, change.world, payment_id, Lock::kNo);
+    if (!row.ok()) return row.status();
+    answer = std::move(row->body);
+    return !IsOpen(static_cast<PaymentState>(answer.state() - 1));
+  }));
+  return Keep(change, answer);
 }
 
-absl::StatusOr<OperationRow> PaymentService::NewPayment(Transaction& tx, const Change& change, SessionRow& session) {
+absl::StatusOr<OperationRow> PaymentService::NewPayment(Transaction& tx, const Change& change, SessionRow& session, absl::Duration head_start) {
   auto earlier = PaymentsOf(tx, session);
   if (!earlier.ok()) return earlier.status();
   if (earlier->size() >= kMaxPaymentsOfSession) {
@@ -110,17 +117,8 @@ absl::StatusOr<OperationRow> PaymentService::NewPayment(Transaction& tx, const C
   payment.body.set_updated_at(payment.body.created_at());
   payment.SetState(PaymentState::kProcessing);
   FT_TRY(InsertPayment(tx, payment));
-  OperationRow operation;
-  operation.id = RandomId(domain_.random, "opr");
-  operation.tenant_id = payment.tenant_id;
-  operation.payment_id = payment.id;
-  operation.kind = gateway::v1::OPERATION_AUTHORISE;
-  operation.amount_minor = intent.amount().amount_minor();
-  operation.state = "ASKED";
-  operation.actor = change.actor;
-  operation.traceparent = change.traceparent;
-  operation.created_us = payment.created_us;
-  operation.next_try_us = absl::ToUnixMicros(domain_.clock.Now() + kDriveHeadStart);
+  OperationRow operation = NewOperation(domain_, payment, gateway::v1::OPERATION_AUTHORISE, intent.amount().amount_minor(), change.actor, change.traceparent);
+  operation.next_try_us += absl::ToInt64Microseconds(head_start);
   FT_TRY(InsertOperation(tx, operation));
   session.SetState(SessionState::kProcessing);
   session.payment_id = payment.id;
@@ -128,23 +126,22 @@ absl::StatusOr<OperationRow> PaymentService::NewPayment(Transaction& tx, const C
   return operation;
 }
 
-absl::StatusOr<v1::Payment> PaymentService::Await(const Change& change, const std::string& payment_id, absl::Time until) {
+absl::Status PaymentService::Await(const World& world, absl::Time until, const std::function<absl::StatusOr<bool>(Transaction&)>& settled) {
   while (true) {
-    v1::Payment payment;
+    bool over = false;
     int64_t seen = 0;
     FT_TRY(domain_.db.Read([&](Transaction& tx) -> absl::Status {
-      auto row = LoadPayment(tx, change.world, payment_id, Lock::kNo);
+      auto asked = settled(tx);
+      if (!asked.ok()) return asked.status();
+      over = *asked;
+      auto row = tx.Query("SELECT last_event FROM world WHERE tenant_id = $1 AND mode = $2", {world.tenant_id, world.mode});
       if (!row.ok()) return row.status();
-      payment = std::move(row->body);
-      auto world = tx.Query("SELECT last_event FROM world WHERE tenant_id = $1 AND mode = $2", {change.world.tenant_id, change.world.mode});
-      if (!world.ok()) return world.status();
-      seen = world->empty() ? 0 : world->front().Int("last_event");
+      seen = row->empty() ? 0 : row->front().Int("last_event");
       return absl::OkStatus();
     }));
-    const absl::Duration left = until - domain_.clock.Now();
-    const auto state = static_cast<PaymentState>(payment.state() - 1);
-    if (!IsOpen(state) || left <= absl::ZeroDuration()) return payment;
-    domain_.hub.WaitFor(change.world, seen, std::min(left, absl::Seconds(1)));
+    const absl::Duration left = std::min(until, absl::FromUnixMicros(waits_end_us_)) - domain_.clock.Now();
+    if (over || left <= absl::ZeroDuration()) return absl::OkStatus();
+    domain_.hub.WaitFor(world, seen, std::min(left, absl::Seconds(1)));
   }
 }
 
@@ -155,6 +152,7 @@ absl::StatusOr<v1::Payment> PaymentService::Keep(const Change& change, const v1:
 
 absl::StatusOr<v1::Payment> PaymentService::AskLater(const Change& change, const std::string& payment_id, PaymentAction action, int kind,
                                                      const Ask& amount) {
+  const auto place = waiting_.Enter();
   v1::Payment kept;
   bool was_kept = false;
   OperationRow operation;
@@ -173,38 +171,34 @@ absl::StatusOr<v1::Payment> PaymentService::AskLater(const Change& change, const
     if (action == PaymentAction::kVoid && IsOpen(payment->state())) return AskVoid(tx, domain_, *session, *payment, change.actor);
     auto sum = amount(tx, *session, *payment);
     if (!sum.ok()) return sum.status();
-    operation.id = RandomId(domain_.random, "opr");
-    operation.tenant_id = payment->tenant_id;
-    operation.payment_id = payment->id;
-    operation.kind = kind;
-    operation.amount_minor = *sum;
-    operation.state = "ASKED";
-    operation.actor = change.actor;
-    operation.traceparent = change.traceparent;
-    operation.created_us = domain_.NowUs();
-    operation.next_try_us = absl::ToUnixMicros(domain_.clock.Now() + kDriveHeadStart);
+    operation = NewOperation(domain_, *payment, kind, *sum, change.actor, change.traceparent);
+    if (place) operation.next_try_us += absl::ToInt64Microseconds(kDriveHeadStart);
     return InsertOperation(tx, operation);
   }));
   if (was_kept) return kept;
-  if (!operation.id.empty()) {
+  absl::Time until = domain_.clock.Now();
+  if (place && !operation.id.empty()) {
     domain_.gates.Reach("operation_committed");
-    const absl::Status driven = Drive(operation.tenant_id, operation.id, absl::Seconds(20));
+    const absl::Status driven = Drive(operation.tenant_id, operation.id, kChangeWait, When::kNow);
     if (!driven.ok() && !IsTransient(driven)) return GiveUp(domain_, change, driven);
+    if (driven.ok()) until += kChangeWait;  // it may still be under way at the PSP
   }
-  auto answer = Await(change, payment_id, domain_.clock.Now());
-  if (!answer.ok()) return answer.status();
+  v1::Payment answer;
   bool refused = false;
-  if (!operation.id.empty()) {
-    FT_TRY(domain_.db.Read([&](Transaction& tx) -> absl::Status {
-      auto now = LoadOperation(tx, operation.tenant_id, operation.id, Lock::kNo);
-      if (now.ok()) refused = now->state == "FAILED";
-      return now.status();
-    }));
-  }
+  FT_TRY(Await(change.world, until, [&](Transaction& tx) -> absl::StatusOr<bool> {
+    auto row = LoadPayment(tx, change.world, payment_id, Lock::kNo);
+    if (!row.ok()) return row.status();
+    answer = std::move(row->body);
+    if (operation.id.empty()) return true;
+    auto now = LoadOperation(tx, operation.tenant_id, operation.id, Lock::kNo);
+    if (!now.ok()) return now.status();
+    refused = now->state == "FAILED";
+    return !now->live();
+  }));
   if (refused) {
     return GiveUp(domain_, change, Refuse(absl::StatusCode::kFailedPrecondition, "psp_refused", "the payment service provider refused it; no money moved", "read the payment's instruction"));
   }
-  return Keep(change, *answer);
+  return Keep(change, answer);
 }
 
 absl::StatusOr<v1::Payment> PaymentService::Capture(const Change& change, const v1::CapturePaymentRequest& request) {

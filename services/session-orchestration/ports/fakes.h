@@ -3,6 +3,8 @@
 #pragma once
 
 #include <atomic>
+#include <deque>
+#include <functional>
 #include <map>
 #include <mutex>
 #include <set>
@@ -64,6 +66,7 @@ class FakeVault final : public VaultPort {
     status.set_capture_id(request.capture_id());
     status.set_state(vault::v1::CAPTURE_STATE_COLLECTING);
     status.set_revision(1);
+    opened.push_back(request);
     for (const auto& rule : request.rules().fields()) status.add_fields()->set_field(rule.field());
     vault::v1::OpenCaptureResponse response;
     *response.mutable_status() = status;
@@ -82,6 +85,7 @@ class FakeVault final : public VaultPort {
     return Change(r.capture_id(), vault::v1::CAPTURE_STATE_COMPLETE);
   }
   absl::StatusOr<vault::v1::CaptureStatus> CancelCapture(const std::string&, const vault::v1::CancelCaptureRequest& r, const CallMeta&) override {
+    if (!cancel_error.ok()) return cancel_error;
     cancelled.push_back(r.capture_id());
     return Change(r.capture_id(), vault::v1::CAPTURE_STATE_CANCELLED);
   }
@@ -115,7 +119,8 @@ class FakeVault final : public VaultPort {
   std::mutex mutex;
   std::map<std::string, vault::v1::CaptureStatus> captures;
   std::vector<std::string> cancelled;
-  absl::Status open_error, tokenise_error, watch_error;
+  std::vector<vault::v1::OpenCaptureRequest> opened;
+  absl::Status open_error, tokenise_error, cancel_error, watch_error;
   std::atomic<int> watch_calls{0};
   std::function<void()> on_tokenise;  // once: what happens elsewhere meanwhile
 };
@@ -123,6 +128,7 @@ class FakeVault final : public VaultPort {
 class FakeGateway final : public GatewayPort {
  public:
   absl::StatusOr<gateway::v1::Attempt> Authorise(const gateway::v1::AuthoriseRequest& r, const CallMeta&) override {
+    if (on_authorise) on_authorise();
     std::lock_guard lock(mutex);
     if (!error.ok()) return error;
     ++authorise_calls;
@@ -146,7 +152,7 @@ class FakeGateway final : public GatewayPort {
       voids.insert(r.payment_id());
       bool authorised = false;
       for (auto& [id, attempt] : attempts) {
-        if (attempt.payment_id() != r.payment_id()) continue;
+        if (attempt.payment_id() != r.payment_id() || attempt.operation() != gateway::v1::OPERATION_AUTHORISE) continue;
         if (attempt.outcome() != gateway::v1::OUTCOME_ANSWERED) return attempt;  // marks an open authorisation
         if (attempt.captured()) return Refused("already_captured");
         authorised = true;
@@ -190,6 +196,8 @@ class FakeGateway final : public GatewayPort {
   }
   std::mutex mutex;
   gateway::v1::Attempt script = Approved();  // what the next authorisation answers
+  std::deque<gateway::v1::Attempt> other_scripts;  // what the next captures, voids and refunds answer; then: approved
+  std::function<void()> on_authorise;  // as it comes in; may block
   absl::Status error;
   int authorise_calls = 0;
   std::set<std::string> charged, voids;
@@ -212,6 +220,10 @@ class FakeGateway final : public GatewayPort {
     auto [found, made] = attempts.try_emplace(r.operation_id());
     if (made) {
       found->second = Approved();
+      if (!other_scripts.empty()) {
+        found->second = other_scripts.front();
+        other_scripts.pop_front();
+      }
       found->second.set_operation(operation);
       if (amount.amount_minor() != 0) *found->second.mutable_amount() = amount;
       Begin(found->second, r.tenant_id(), r.payment_id(), r.operation_id());

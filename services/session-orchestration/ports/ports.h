@@ -14,6 +14,7 @@
 #include "flattone/gateway/v1/gateway.pb.h"
 #include "flattone/media/v1/media.pb.h"
 #include "flattone/vault/v1/vault.pb.h"
+#include "libs/base/error.h"
 
 namespace flattone::session {
 
@@ -65,7 +66,7 @@ class GatewayPort {
   virtual absl::StatusOr<gateway::v1::ListOutcomesResponse> ListOutcomes(const gateway::v1::ListOutcomesRequest& request, const CallMeta& meta) = 0;
 };
 
-// Whether an error may pass by itself: the worker tries again. Everything else is an answer.
+// Whether an error may pass by itself: the worker tries again.
 inline bool IsTransient(const absl::Status& status) {
   switch (status.code()) {
     case absl::StatusCode::kUnavailable: case absl::StatusCode::kDeadlineExceeded: case absl::StatusCode::kAborted:
@@ -76,5 +77,9 @@ inline bool IsTransient(const absl::Status& status) {
       return false;
   }
 }
+
+// Whether the neighbour itself said no, for good. A refusal without its ErrorDetail comes from something in between (a replica that
+// is set up wrongly, a proxy) and says nothing about what became of the request.
+inline bool IsAnswer(const absl::Status& status) { return !IsTransient(status) && DetailOf(status).has_value(); }
 
 }  // namespace flattone::session

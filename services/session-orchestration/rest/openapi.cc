@@ -133,8 +133,11 @@ json::array Writer::Parameters(const Route& route) {
   json::array out;
   for (const std::string& name : route.path.VariableNames()) {
     // Ids hold letters, digits and '_'; anything else is just not found.
-    out.push_back({{"name", name}, {"in", "path"}, {"required", true},
-                   {"schema", {{"type", "string"}, {"pattern", "^[a-z]{2,5}_[0-9a-z]{1,40}$"}}}});
+    json::object parameter{{"name", name}, {"in", "path"}, {"required", true},
+                           {"schema", {{"type", "string"}, {"pattern", "^[a-z]{2,5}_[0-9a-z]{1,40}$"}}}};
+    const pb::FieldDescriptor* field = route.method->input_type()->FindFieldByName(name);
+    if (field != nullptr) Describe(&parameter, CommentOf(field->full_name()));
+    out.push_back(std::move(parameter));
   }
   if (route.body != "*") QueryParameters(route, &out);
   if (route.verb != "GET") {
@@ -247,14 +250,16 @@ void Print(const json::value& value, const std::string& indent, std::string* out
 
 std::string OpenApiDocument(const Routes& routes) {
   Writer writer;
+  std::string about = "Card payments by phone: sessions, secure capture, payments, events, webhooks. Every change needs "
+                      "Idempotency-Key. A platform's key acts for one of its own tenants with the header Flattone-Tenant "
+                      "(not on /v1/tenants). Errors are RFC 9457 problem documents. Requests take field names in snake_case "
+                      "and lowerCamelCase and refuse unknown ones; answers may gain fields. 64-bit integers are "
+                      "strings in answers.";
+  for (const auto* service : PublicServices()) absl::StrAppend(&about, "\n\n", service->name(), ": ", CommentOf(service->full_name()));
   json::object document{
       {"openapi", "3.1.0"},
       {"info", {{"title", "Flattone session API"}, {"version", "v1"},
-                {"description", "Card payments by phone: sessions, secure capture, payments, events, webhooks. Every change needs "
-                                "Idempotency-Key. A platform's key acts for one of its own tenants with the header Flattone-Tenant "
-                                "(not on /v1/tenants). Errors are RFC 9457 problem documents. Requests take field names in snake_case "
-                                "and lowerCamelCase and refuse unknown ones; answers may gain fields. 64-bit integers are "
-                                "strings in answers."}}},
+                {"description", about}}},
       {"servers", json::array{json::object{{"url", "/"}}}},
       {"security", json::array{json::object{{"bearer", json::array{}}}, json::object{{"api_key", json::array{}}},
                                json::object{{"agent_cookie", json::array{}}}}}};

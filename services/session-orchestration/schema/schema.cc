@@ -121,6 +121,15 @@ constexpr char kReplicas[] = R"(
 CREATE TABLE replica (id TEXT PRIMARY KEY, epoch BIGINT NOT NULL, started_us BIGINT NOT NULL);
 )";
 
+// Each secret that was rotated out, until its own 24 hours are over; the column for one is used no more.
+constexpr char kOldSecrets[] = R"(
+CREATE TABLE webhook_old_secret (
+  endpoint_id TEXT NOT NULL REFERENCES webhook_endpoint (id), secret {blob} NOT NULL, until_us BIGINT NOT NULL);
+CREATE INDEX webhook_old_secret_of ON webhook_old_secret (endpoint_id);
+INSERT INTO webhook_old_secret (endpoint_id, secret, until_us)
+  SELECT id, old_secret, old_secret_until_us FROM webhook_endpoint WHERE old_secret_until_us > 0 AND deleted = 0;
+)";
+
 }  // namespace
 
 const std::vector<storage::Migration>& Migrations() {
@@ -129,6 +138,7 @@ const std::vector<storage::Migration>& Migrations() {
       {"events and answers", kEvents},    {"webhook endpoints and deliveries", kWebhooks},
       {"traces of operations and captures", kTraces},
       {"platforms", kPlatforms},          {"replicas", kReplicas},
+      {"old webhook secrets", kOldSecrets},
   };
   return *migrations;
 }

@@ -41,11 +41,17 @@ class CaptureService {
   };
   using FieldCall = std::function<absl::StatusOr<vault::v1::CaptureStatus>(const CaptureRow&)>;
   absl::StatusOr<Place> FindCall(const Change& change, const std::string& call_reference, absl::Time until);
-  absl::StatusOr<CaptureRow> Reserve(const Change& change, const std::string& session_id, v1::Session& kept, SessionRow& session);
+  struct Starting {
+    CaptureRow capture;  // without an id: the answer was kept
+    SessionRow session;
+    std::string token_id;  // of the card that stays, with StartCaptureRequest.fields
+    v1::Session kept;
+  };
+  absl::StatusOr<Starting> Reserve(const Change& change, const v1::StartCaptureRequest& request);
   absl::Status BackToBefore(storage::Transaction& tx, SessionRow& row);
   // The captures of this call that are over, but the relay has not been told yet: it takes the next one only then.
   absl::Status CloseBefore(const CaptureRow& capture, absl::Time until);
-  absl::Status Secure(const Change& change, CaptureRow& capture, const SessionRow& session, vault::v1::CaptureStatus& first);
+  absl::Status Secure(const Change& change, const v1::StartCaptureRequest& request, Starting& starting, vault::v1::CaptureStatus& first);
   absl::StatusOr<v1::Session> Confirm(const Change& change, const CaptureRow& capture, const vault::v1::CaptureStatus& first);
   absl::StatusOr<v1::Session> Edit(const Change& change, const std::string& session_id, SessionAction action, const FieldCall& call);
   absl::Status ApplyIn(storage::Transaction& tx, SessionRow& session, CaptureRow& capture, const vault::v1::CaptureStatus& status);

@@ -19,7 +19,30 @@ absl::Status CallNotFound() {
                 "check call_reference, and that the edge has put the relay into the call");
 }
 
-vault::v1::CaptureRules RulesOf(const v1::CaptureSettings& settings) {
+absl::Status CardNotKept() {
+  return Refuse(absl::StatusCode::kFailedPrecondition, "card_not_kept", "no card of this session waits for a field to be typed again",
+                "start without fields: the whole card is asked for");
+}
+
+// The token of the session's last payment, where the caller was to type a part of its card again.
+absl::StatusOr<std::string> KeptToken(Transaction& tx, const SessionRow& session) {
+  auto payments = PaymentsOf(tx, session);
+  if (!payments.ok()) return payments.status();
+  if (payments->empty()) return CardNotKept();
+  const PaymentRow& last = payments->back();
+  const auto instruction = last.body.instruction();
+  const bool again = instruction == common::v1::INSTRUCTION_REENTER_SECURITY_CODE || instruction == common::v1::INSTRUCTION_REENTER_EXPIRY;
+  if (!again || (last.state() != PaymentState::kDeclined && last.state() != PaymentState::kFailed)) return CardNotKept();
+  auto operations = OperationsOf(tx, last);
+  if (!operations.ok()) return operations.status();
+  for (const OperationRow& operation : *operations) {
+    if (operation.kind == gateway::v1::OPERATION_AUTHORISE && !operation.token_id.empty()) return operation.token_id;
+  }
+  return CardNotKept();
+}
+
+// `again`: what is typed again; empty: all that the settings ask for.
+vault::v1::CaptureRules RulesOf(const v1::CaptureSettings& settings, const google::protobuf::RepeatedField<int>& again) {
   vault::v1::CaptureRules rules;
   const auto add = [&](int field) {
     auto* rule = rules.add_fields();
@@ -27,13 +50,15 @@ vault::v1::CaptureRules RulesOf(const v1::CaptureSettings& settings) {
     rule->set_timeout_seconds(settings.field_timeout_seconds());
     if (field == common::v1::CARD_FIELD_POSTCODE) rule->set_length(settings.postcode_length());
   };
-  for (const int field : settings.fields()) add(field);
-  if (settings.fields().empty()) {
+  for (const int field : again.empty() ? settings.fields() : again) add(field);
+  if (again.empty() && settings.fields().empty()) {
     for (const int field : {common::v1::CARD_FIELD_PAN, common::v1::CARD_FIELD_EXPIRY, common::v1::CARD_FIELD_SECURITY_CODE}) add(field);
   }
   rules.mutable_accepted_brands()->CopyFrom(settings.accepted_brands());
   rules.set_card_tries(settings.card_tries());
   rules.set_timeout_seconds(settings.capture_timeout_seconds());
+  rules.set_one_by_one(settings.one_by_one());
+  rules.set_length_pause_ms(settings.length_pause_ms());
   return rules;
 }
 
@@ -47,33 +72,39 @@ absl::Status Neighbour(const absl::Status& status, const char* code, const char*
 }  // namespace
 
 absl::StatusOr<v1::Session> CaptureService::Start(const Change& change, const v1::StartCaptureRequest& request) {
-  v1::Session kept;
-  SessionRow session;
-  auto capture = Reserve(change, request.session_id(), kept, session);
-  if (!capture.ok()) return capture.status();
-  if (capture->id.empty()) return kept;
+  FT_TRY(CheckTypedAgain("fields", request.fields()));
+  auto starting = Reserve(change, request);
+  if (!starting.ok()) return starting.status();
+  const CaptureRow& capture = starting->capture;
+  if (capture.id.empty()) return std::move(starting->kept);
   domain_.gates.Reach("capture_reserved");
   vault::v1::CaptureStatus first;
-  const absl::Status secured = Secure(change, *capture, session, first);
-  if (!secured.ok()) return FailStart(change, *capture, secured);
+  const absl::Status secured = Secure(change, request, *starting, first);
+  if (!secured.ok()) return FailStart(change, capture, secured);
   domain_.gates.Reach("capture_secured");
-  auto answer = Confirm(change, *capture, first);
-  if (!answer.ok()) return FailStart(change, *capture, answer.status());
-  if (started_) started_(*capture);
+  auto answer = Confirm(change, capture, first);
+  if (!answer.ok()) return FailStart(change, capture, answer.status());
+  if (started_) started_(capture);
   return answer;
 }
 
-absl::StatusOr<CaptureRow> CaptureService::Reserve(const Change& change, const std::string& session_id, v1::Session& kept, SessionRow& session) {
-  CaptureRow capture;
+absl::StatusOr<CaptureService::Starting> CaptureService::Reserve(const Change& change, const v1::StartCaptureRequest& request) {
+  Starting starting;
   const absl::Status done = domain_.Commit([&](Transaction& tx) -> absl::Status {
-    capture = {};
+    starting = {};
+    CaptureRow& capture = starting.capture;
     FT_TRY(StillReplica(tx, domain_.replica));
-    auto was_kept = Kept(tx, domain_, change, kStartLease, kept);
+    auto was_kept = Kept(tx, domain_, change, kStartLease, starting.kept);
     if (!was_kept.ok()) return was_kept.status();
     if (*was_kept) return absl::OkStatus();
-    auto row = LoadSession(tx, change.world, session_id, Lock::kYes);
+    auto row = LoadSession(tx, change.world, request.session_id(), Lock::kYes);
     if (!row.ok()) return row.status();
     if (!StepOf(row->state(), SessionAction::kStartCapture).allowed()) return RefusalOf(row->state(), SessionAction::kStartCapture);
+    if (!request.fields().empty()) {
+      auto token = KeptToken(tx, *row);
+      if (!token.ok()) return token.status();
+      starting.token_id = *std::move(token);
+    }
     if (!row->capture_id.empty()) {
       auto before = LoadCapture(tx, row->tenant_id, row->capture_id, Lock::kYes);
       if (!before.ok()) return before.status();
@@ -100,11 +131,11 @@ absl::StatusOr<CaptureRow> CaptureService::Reserve(const Change& change, const s
     row->payment_id.clear();
     row->body.set_protection(v1::PROTECTION_STARTING);
     FT_TRY(SaveSession(tx, *row));
-    session = *row;
+    starting.session = *row;
     return absl::OkStatus();
   });
   if (!done.ok()) return done;
-  return capture;
+  return starting;
 }
 
 absl::Status CaptureService::CloseBefore(const CaptureRow& capture, absl::Time until) {
@@ -162,15 +193,19 @@ absl::StatusOr<CaptureService::Place> CaptureService::FindCall(const Change& cha
   return CallNotFound();
 }
 
-absl::Status CaptureService::Secure(const Change& change, CaptureRow& capture, const SessionRow& session, vault::v1::CaptureStatus& first) {
+absl::Status CaptureService::Secure(const Change& change, const v1::StartCaptureRequest& request, Starting& starting,
+                                    vault::v1::CaptureStatus& first) {
+  CaptureRow& capture = starting.capture;
+  const v1::Session& session = starting.session.body;
   const absl::Time until = domain_.clock.Now() + kPrepareLimit;
-  auto place = FindCall(change, session.body.call_reference(), until);
+  auto place = FindCall(change, session.call_reference(), until);
   if (!place.ok()) return place.status();
   vault::v1::OpenCaptureRequest open;
   open.set_tenant_id(capture.tenant_id);
   open.set_capture_id(capture.id);
   open.set_session_id(capture.session_id);
-  *open.mutable_rules() = RulesOf(session.body.capture());
+  *open.mutable_rules() = RulesOf(session.capture(), request.fields());
+  open.set_token_id(starting.token_id);
   auto opened = domain_.vault.OpenCapture(open, {change.traceparent, absl::Seconds(3), true});
   if (!opened.ok()) return Neighbour(opened.status(), "vault_unavailable", "the vault did not answer");
   first = opened->status();

@@ -29,6 +29,21 @@ absl::Status CancelUnsent(storage::Transaction& tx, const Domain& domain, Sessio
 
 }  // namespace
 
+OperationRow NewOperation(const Domain& domain, const PaymentRow& payment, int kind, int64_t amount_minor, std::string_view actor,
+                          std::string_view traceparent) {
+  OperationRow operation;
+  operation.id = RandomId(domain.random, "opr");
+  operation.tenant_id = payment.tenant_id;
+  operation.payment_id = payment.id;
+  operation.kind = kind;
+  operation.amount_minor = amount_minor;
+  operation.state = "ASKED";
+  operation.actor = actor;
+  operation.traceparent = traceparent;
+  operation.next_try_us = operation.created_us = domain.NowUs();
+  return operation;
+}
+
 absl::Status Tell(storage::Transaction& tx, const Domain& domain, SessionRow& session, const EventDraft& draft) {
   FT_TRY(AppendEvent(tx, domain.random, domain.clock.Now(), session, draft).status());
   domain.gates.Reach("event_numbered");
@@ -47,6 +62,17 @@ absl::Status CloseCapture(storage::Transaction& tx, const Domain& domain, Sessio
   capture->owner.clear();
   capture->owner_until_us = 0;
   if (session.body.protection() != v1::PROTECTION_OFF) session.body.set_protection(v1::PROTECTION_STOPPING);
+  return SaveCapture(tx, *capture);
+}
+
+absl::Status WipeTokenised(storage::Transaction& tx, const Domain& domain, const PaymentRow& payment) {
+  auto capture = LoadCapture(tx, payment.tenant_id, payment.capture_id, Lock::kYes);
+  if (!capture.ok()) return capture.status();
+  if (Running(*capture) || !capture->vault_done || capture->vault_address.empty()) return absl::OkStatus();
+  capture->phase = "CLOSING";
+  capture->vault_done = false;
+  capture->tries = 0;
+  capture->next_try_us = domain.NowUs();
   return SaveCapture(tx, *capture);
 }
 
@@ -87,16 +113,8 @@ absl::Status AskVoid(storage::Transaction& tx, const Domain& domain, SessionRow&
   payment.body.set_void_if_approved(true);
   payment.body.set_updated_at(TimeText(domain.NowUs()));
   FT_TRY(SavePayment(tx, payment));
-  OperationRow ask;
-  ask.id = RandomId(domain.random, "opr");
-  ask.tenant_id = payment.tenant_id;
-  ask.payment_id = payment.id;
-  ask.kind = gateway::v1::OPERATION_VOID;
-  ask.state = "ASKED";
-  ask.actor = actor;
-  if (!operations->empty()) ask.traceparent = operations->front().traceparent;  // of the call that asked for the payment
-  ask.next_try_us = ask.created_us = domain.NowUs();
-  FT_TRY(InsertOperation(tx, ask));
+  const std::string trace = operations->empty() ? std::string() : operations->front().traceparent;  // of the call that asked for the payment
+  FT_TRY(InsertOperation(tx, NewOperation(domain, payment, gateway::v1::OPERATION_VOID, 0, actor, trace)));
   return Tell(tx, domain, session,
               {"session.warning", std::string(actor), "the open payment will be voided should it turn out approved"});
 }

@@ -9,12 +9,19 @@
 
 namespace flattone::session {
 
+// An operation of the payment that is to be sent from now on; `kind` as in gateway.v1.Operation. Not inserted yet.
+OperationRow NewOperation(const Domain& domain, const PaymentRow& payment, int kind, int64_t amount_minor, std::string_view actor,
+                          std::string_view traceparent);
+
 // Appends an event and saves the session.
 absl::Status Tell(storage::Transaction& tx, const Domain& domain, SessionRow& session, const EventDraft& draft);
 
 // The session's capture, if one is starting or running, is to end: the worker cancels it at the vault (unless
 // `keep_card`: it was tokenised) and stops the relay, until both have confirmed. Leaves the event to the caller.
 absl::Status CloseCapture(storage::Transaction& tx, const Domain& domain, SessionRow& session, bool keep_card);
+
+// A payment that is over without the adapter, which wipes what it has used: the worker wipes the tokenised card's code at the vault.
+absl::Status WipeTokenised(storage::Transaction& tx, const Domain& domain, const PaymentRow& payment);
 
 // The capture is lost: back to CREATED so that the agent can start again, "session.capture_ended" says why.
 absl::Status LoseCapture(storage::Transaction& tx, const Domain& domain, SessionRow& session, std::string_view message);

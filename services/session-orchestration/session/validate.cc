@@ -1,5 +1,6 @@
 #include "services/session-orchestration/session/validate.h"
 
+#include <algorithm>
 #include <map>
 #include <set>
 #include <string>
@@ -41,6 +42,21 @@ absl::Status CheckCurrency(const std::string& field, const std::string& currency
                  absl::StrCat(field, ".currency_code is ", currency, "; this tenant may charge ", list));
 }
 
+bool Names(const google::protobuf::RepeatedField<int>& fields, common::v1::CardField field) {
+  return std::find(fields.begin(), fields.end(), static_cast<int>(field)) != fields.end();
+}
+
+absl::Status CheckFields(const std::string& field, const google::protobuf::RepeatedField<int>& fields) {
+  std::set<int> seen;
+  for (const int value : fields) {
+    if (value < common::v1::CARD_FIELD_PAN || value > common::v1::CARD_FIELD_POSTCODE) {
+      return InvalidField(field, absl::StrCat("has ", value), "known card fields");
+    }
+    if (!seen.insert(value).second) return InvalidField(field, "names a field twice", "each field at most once");
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::Status CheckIntent(const std::string& field, const v1::PaymentIntent& intent, const v1::Tenant& tenant) {
@@ -59,15 +75,15 @@ absl::Status CheckIntent(const std::string& field, const v1::PaymentIntent& inte
   return CheckCurrency(field + ".amount", intent.amount().currency_code(), tenant);
 }
 
+absl::Status CheckTypedAgain(const std::string& field, const google::protobuf::RepeatedField<int>& fields) {
+  FT_TRY(CheckFields(field, fields));
+  if (!Names(fields, common::v1::CARD_FIELD_PAN)) return absl::OkStatus();
+  return InvalidField(field, "has CARD_FIELD_PAN", "what is typed again while the number is kept; empty for a whole card");
+}
+
 absl::Status CheckCaptureSettings(const std::string& field, const v1::CaptureSettings& settings) {
-  std::set<int> seen;
-  for (const int value : settings.fields()) {
-    if (value < common::v1::CARD_FIELD_PAN || value > common::v1::CARD_FIELD_POSTCODE) {
-      return InvalidField(field + ".fields", absl::StrCat("has ", value), "known card fields");
-    }
-    if (!seen.insert(value).second) return InvalidField(field + ".fields", "names a field twice", "each field at most once");
-  }
-  if (!seen.empty() && seen.count(common::v1::CARD_FIELD_PAN) == 0) {
+  FT_TRY(CheckFields(field + ".fields", settings.fields()));
+  if (!settings.fields().empty() && !Names(settings.fields(), common::v1::CARD_FIELD_PAN)) {
     return InvalidField(field + ".fields", "lacks CARD_FIELD_PAN", "a list with CARD_FIELD_PAN, or empty");
   }
   if (settings.accepted_brands_size() > 16) return InvalidField(field + ".accepted_brands", "has too many entries", "at most 16 brands");
@@ -79,6 +95,7 @@ absl::Status CheckCaptureSettings(const std::string& field, const v1::CaptureSet
   FT_TRY(InRange(field + ".field_timeout_seconds", settings.field_timeout_seconds(), 5, 600));
   FT_TRY(InRange(field + ".capture_timeout_seconds", settings.capture_timeout_seconds(), 30, 600));
   FT_TRY(InRange(field + ".card_tries", settings.card_tries(), 1, 10));
+  FT_TRY(InRange(field + ".length_pause_ms", settings.length_pause_ms(), 2000, 30000));
   return InRange(field + ".postcode_length", settings.postcode_length(), 1, 10);
 }
 

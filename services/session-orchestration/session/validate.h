@@ -11,5 +11,7 @@ namespace flattone::session {
 absl::Status CheckNewSession(const v1::Session& session, const v1::Tenant& tenant);
 absl::Status CheckIntent(const std::string& field, const v1::PaymentIntent& intent, const v1::Tenant& tenant);
 absl::Status CheckCaptureSettings(const std::string& field, const v1::CaptureSettings& settings);
+// What is typed again of a card whose number is kept; may be empty.
+absl::Status CheckTypedAgain(const std::string& field, const google::protobuf::RepeatedField<int>& fields);
 
 }  // namespace flattone::session

@@ -25,9 +25,9 @@ absl::StatusOr<PageMark> ReadPageToken(const std::string& token) {
   const size_t colon = token.size() <= 256 && absl::WebSafeBase64Unescape(token, &text) ? text.find(':') : std::string::npos;
   if (colon == std::string::npos || !absl::SimpleAtoi(text.substr(0, colon), &mark.at)) return NotOurs();
   mark.id = text.substr(colon + 1);
-  // A database refuses text with NUL; ids have [a-z0-9_] only.
+  // A database refuses text with NUL; ids are printable.
   for (char c : mark.id) {
-    if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '.' || c == '-')) return NotOurs();
+    if (c <= ' ' || c > '~') return NotOurs();
   }
   return mark;
 }

@@ -201,18 +201,18 @@ absl::StatusOr<v1::DeleteEdgeResponse> AdminStore::DeleteEdge(const std::string&
   return v1::DeleteEdgeResponse();
 }
 
-absl::StatusOr<v1::ListRelaysResponse> AdminStore::ListRelays() {
+absl::StatusOr<v1::ListRelaysResponse> AdminStore::ListRelays(const v1::ListRelaysRequest& request) {
+  auto page = ReadPageToken(request.page_token());
+  if (!page.ok()) return page.status();
+  const int size = SizeOfPage(request.page_size());
   v1::ListRelaysResponse response;
-  FT_TRY(db_.Read([&](Transaction& tx) -> absl::Status {
-    response.Clear();
-    auto rows = tx.Query("SELECT lease_until_us, body FROM relay ORDER BY id LIMIT 1000");
-    if (!rows.ok()) return rows.status();
-    for (const storage::Row& row : *rows) {
-      auto* relay = response.add_relays();
-      relay->ParseFromString(row.Bytes("body"));
-      relay->set_lease_until(TimeText(row.Int("lease_until_us")));
-    }
-    return absl::OkStatus();
+  FT_TRY(db_.Read([&](Transaction& tx) {
+    return FillPage(tx.Query("SELECT id, 0 AS created_us, lease_until_us, body FROM relay WHERE id > $1 ORDER BY id LIMIT $2", {page->id, size + 1}),
+                    size, response, [&](const storage::Row& row) {
+                      auto* relay = response.add_relays();
+                      relay->ParseFromString(row.Bytes("body"));
+                      relay->set_lease_until(TimeText(row.Int("lease_until_us")));
+                    });
   }));
   return response;
 }

@@ -27,7 +27,7 @@ class AdminStore {
   absl::StatusOr<v1::EdgeConfiguration> PutEdge(const std::string& actor, const v1::PutEdgeRequest& request);
   absl::StatusOr<v1::ListEdgesResponse> ListEdges(const v1::ListEdgesRequest& request);
   absl::StatusOr<v1::DeleteEdgeResponse> DeleteEdge(const std::string& actor, const v1::DeleteEdgeRequest& request);
-  absl::StatusOr<v1::ListRelaysResponse> ListRelays();
+  absl::StatusOr<v1::ListRelaysResponse> ListRelays(const v1::ListRelaysRequest& request);
   absl::StatusOr<v1::ListAdminActionsResponse> ListActions(const v1::ListAdminActionsRequest& request);
   // An admin action without a change here (webhook endpoints, reads that are audited).
   absl::Status Record(storage::Transaction& tx, const std::string& actor, const std::string& action, const std::string& tenant_id,

@@ -168,10 +168,8 @@ TEST_CASE("stopping the relay is tried until it confirms") {
   Fixture f(backend);
   const std::string id = f.Create();
   Must(f.Start(id));
-  v1::CancelSessionRequest cancel;
-  cancel.set_session_id(id);
   f.around.relays.stop_error = absl::UnavailableError("away");
-  CHECK(Must(f.one->sessions.Cancel(f.Next("Cancel"), cancel)).protection() == v1::PROTECTION_STOPPING);
+  CHECK(Must(f.Cancel(*f.one, id)).protection() == v1::PROTECTION_STOPPING);
   for (int i = 0; i < 3; ++i) {
     CHECK(f.one->worker.CloseCaptures().ok());
     f.around.clock.Advance(absl::Seconds(20));

@@ -136,9 +136,7 @@ TEST_CASE("a stream opened on one replica shows what the other did, resumes, and
   std::atomic<bool> woken{false};
   stream->OnReady([&] { woken = true; });
   Must(f.Start(id));
-  v1::CancelSessionRequest cancel;
-  cancel.set_session_id(id);
-  Must(f.one->sessions.Cancel(f.Next("Cancel"), cancel));
+  Must(f.Cancel(*f.one, id));
   for (int i = 0; i < 500 && !woken; ++i) std::this_thread::yield();
   items.clear();
   REQUIRE(stream->Poll(10, &items).ok());

@@ -128,9 +128,10 @@ struct Fixture {
     return request;
   }
   std::string Create(v1::Purpose purpose = v1::PURPOSE_CHARGE) { return Must(one->sessions.Create(Next("Create"), Wanted(purpose))).id(); }
-  absl::StatusOr<v1::Session> Start(const std::string& id) {
+  absl::StatusOr<v1::Session> Start(const std::string& id, std::initializer_list<common::v1::CardField> again = {}) {
     v1::StartCaptureRequest request;
     request.set_session_id(id);
+    for (const auto field : again) request.add_fields(field);
     return one->captures.Start(Next("Start"), request);
   }
   std::string CaptureOf(const std::string& id) {
@@ -157,6 +158,11 @@ struct Fixture {
     request.set_session_id(id);
     request.set_wait_seconds(0);
     return replica.payments.Pay(change, request);
+  }
+  absl::StatusOr<v1::Session> Cancel(Replica& replica, const std::string& id) {
+    v1::CancelSessionRequest request;
+    request.set_session_id(id);
+    return replica.sessions.Cancel(Next("Cancel"), request);
   }
   v1::Session Get(const std::string& id) {
     v1::GetSessionRequest request;

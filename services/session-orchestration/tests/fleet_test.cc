@@ -1,4 +1,6 @@
 // What relays report of their calls, and what it does to sessions.
+#include <set>
+
 #include "services/session-orchestration/tests/fixture.h"
 
 namespace flattone::session {
@@ -96,6 +98,30 @@ TEST_CASE("a relay that comes back as another process has lost its calls; one th
   v1::RenewRelayLeaseRequest renew;
   renew.set_relay_id("rly_2");
   CHECK(f.one->fleet.Renew(renew).ok());  // itself it is there
+}
+
+TEST_CASE("relays are listed in pages by their id, whatever it is made of") {
+  const Backend backend = GENERATE(from_range(Backends()));
+  CAPTURE(backend);
+  Fixture f(backend);
+  v1::RegisterRelayRequest relay;
+  relay.set_grpc_address("relay:7001");
+  for (const char* id : {"HOST-7#4711", "rly:2/a", "rly~9"}) {
+    relay.set_relay_id(id);
+    Must(f.one->fleet.Register(relay));
+  }
+  std::set<std::string> seen;
+  v1::ListRelaysRequest list;
+  list.set_page_size(1);
+  int pages = 0;
+  do {
+    const auto page = Must(f.two->admin.ListRelays(list));
+    REQUIRE(page.relays_size() == 1);
+    CHECK(seen.insert(page.relays(0).relay_id()).second);
+    CHECK(!page.relays(0).lease_until().empty());
+    list.set_page_token(page.next_page_token());
+  } while (!list.page_token().empty() && ++pages < 10);
+  CHECK(seen == std::set<std::string>{"HOST-7#4711", "rly:2/a", "rly_1", "rly~9"});
 }
 
 }  // namespace

@@ -10,6 +10,21 @@ using namespace flattone::session::testing;
 using storage::testing::Backend;
 using storage::testing::Backends;
 
+struct Charged {
+  std::string session, payment;
+};
+
+// A session cancelled while the PSP had not answered, which then says that it has charged.
+Charged ChargedAfterCancel(Fixture& f) {
+  f.around.gateway.script.set_outcome(gateway::v1::OUTCOME_PENDING);
+  const std::string session = f.Ready();
+  const std::string payment = Must(f.Pay(*f.one, session, f.Next("Pay"))).id();
+  Must(f.Cancel(*f.one, session));
+  f.around.gateway.Resolve(payment, gateway::v1::OUTCOME_ANSWERED, gateway::v1::ANSWER_APPROVED);
+  CHECK(f.Pump());
+  return {session, payment};
+}
+
 TEST_CASE("a payment whose process died before the adapter was called is driven on by any worker") {
   const Backend backend = GENERATE(from_range(Backends()));
   CAPTURE(backend);
@@ -52,6 +67,47 @@ TEST_CASE("a declined card leads back to a new capture and a second payment in t
   CHECK(f.Get(id).payments_size() == 2);
 }
 
+TEST_CASE("a refused security code alone is typed again; the number that is kept stays, as long as it is the last payment's") {
+  const Backend backend = GENERATE(from_range(Backends()));
+  CAPTURE(backend);
+  Fixture f(backend);
+  const std::string id = f.Ready();
+  CHECK(CodeOf(f.Start(id, {common::v1::CARD_FIELD_SECURITY_CODE}).status()) == "card_not_kept");  // nothing was paid yet
+  f.around.gateway.script.set_answer(gateway::v1::ANSWER_DECLINED);
+  f.around.gateway.script.set_instruction(common::v1::INSTRUCTION_REENTER_SECURITY_CODE);
+  CHECK(Must(f.Pay(*f.one, id, f.Next("Pay"))).state() == v1::PAYMENT_STATE_DECLINED);
+  const std::string first = "tok_" + f.around.vault.opened.back().capture_id();
+  CHECK(CodeOf(f.Start(id, {common::v1::CARD_FIELD_PAN}).status()) == "invalid_field");
+  // A start that the vault refuses leaves the way open.
+  f.around.vault.open_error = absl::UnavailableError("away");
+  CHECK_FALSE(f.Start(id, {common::v1::CARD_FIELD_SECURITY_CODE}).ok());
+  f.around.vault.open_error = absl::OkStatus();
+  Must(f.Start(id, {common::v1::CARD_FIELD_SECURITY_CODE}));
+  CHECK(f.around.vault.opened.back().token_id() == first);
+  REQUIRE(f.around.vault.opened.back().rules().fields_size() == 1);
+  CHECK(f.around.vault.opened.back().rules().fields(0).field() == common::v1::CARD_FIELD_SECURITY_CODE);
+  f.Keys(id, vault::v1::CAPTURE_STATE_COMPLETE);
+  f.around.gateway.script.set_instruction(common::v1::INSTRUCTION_OTHER_CARD);
+  Must(f.Pay(*f.one, id, f.Next("Pay")));
+  CHECK(CodeOf(f.Start(id, {common::v1::CARD_FIELD_SECURITY_CODE}).status()) == "card_not_kept");  // another card is wanted
+  Must(f.Start(id));
+  CHECK(f.around.vault.opened.back().token_id().empty());
+  CHECK(f.around.vault.opened.back().rules().fields_size() == 3);
+}
+
+TEST_CASE("a payment that the adapter refuses for good has its security code wiped at the vault") {
+  const Backend backend = GENERATE(from_range(Backends()));
+  CAPTURE(backend);
+  Fixture f(backend);
+  const std::string id = f.Ready();
+  const std::string capture = f.CaptureOf(id);
+  f.around.gateway.error = Refused("no_psp_account");
+  CHECK(Must(f.Pay(*f.one, id, f.Next("Pay"))).state() == v1::PAYMENT_STATE_FAILED);
+  CHECK(f.around.vault.cancelled.empty());
+  CHECK(f.two->worker.CloseCaptures().ok());
+  CHECK(f.around.vault.cancelled == std::vector<std::string>{capture});
+}
+
 TEST_CASE("an unknown outcome refuses another payment; cancelled, a late approval is voided and both are told") {
   const Backend backend = GENERATE(from_range(Backends()));
   CAPTURE(backend);
@@ -67,9 +123,7 @@ TEST_CASE("an unknown outcome refuses another payment; cancelled, a late approva
   end.set_session_id(id);
   CHECK(CodeOf(f.one->sessions.End(f.Next("End"), end).status()) == "payment_open");
 
-  v1::CancelSessionRequest cancel;
-  cancel.set_session_id(id);
-  CHECK(Must(f.two->sessions.Cancel(f.Next("Cancel"), cancel)).payments(0).void_if_approved());
+  CHECK(Must(f.Cancel(*f.two, id)).payments(0).void_if_approved());
   CHECK(f.one->worker.DriveOperations().ok());
   CHECK(f.around.gateway.voids.count(unknown.id()) == 1);  // the adapter knows
   f.around.gateway.Resolve(unknown.id(), gateway::v1::OUTCOME_ANSWERED, gateway::v1::ANSWER_APPROVED);
@@ -88,14 +142,7 @@ TEST_CASE("a charge that was cancelled and cannot be voided is given back") {
   const Backend backend = GENERATE(from_range(Backends()));
   CAPTURE(backend);
   Fixture f(backend);
-  f.around.gateway.script.set_outcome(gateway::v1::OUTCOME_PENDING);
-  const std::string id = f.Ready();
-  const std::string payment = Must(f.Pay(*f.one, id, f.Next("Pay"))).id();
-  v1::CancelSessionRequest cancel;
-  cancel.set_session_id(id);
-  Must(f.one->sessions.Cancel(f.Next("Cancel"), cancel));
-  f.around.gateway.Resolve(payment, gateway::v1::OUTCOME_ANSWERED, gateway::v1::ANSWER_APPROVED);
-  CHECK(f.Pump());
+  const auto [id, payment] = ChargedAfterCancel(f);
   CHECK(CodeOf(f.one->worker.DriveOperations()) == "already_captured");
   CHECK(f.one->worker.DriveOperations().ok());
   CHECK(f.Get(id).payments(0).state() == v1::PAYMENT_STATE_REFUNDED);
@@ -110,9 +157,7 @@ TEST_CASE("cancelled while the adapter is away: the void waits for the authorisa
   f.around.gateway.error = absl::UnavailableError("away");
   REQUIRE(Must(f.Pay(*f.one, id, f.Next("Pay"))).state() == v1::PAYMENT_STATE_PROCESSING);
   f.around.gateway.error = absl::OkStatus();
-  v1::CancelSessionRequest cancel;
-  cancel.set_session_id(id);
-  CHECK(Must(f.two->sessions.Cancel(f.Next("Cancel"), cancel)).payments(0).void_if_approved());
+  CHECK(Must(f.Cancel(*f.two, id)).payments(0).void_if_approved());
   // The adapter is back, and hears of the void before the authorisation has reached it.
   CHECK(!f.two->worker.DriveOperations().ok());
   CHECK(f.around.gateway.voids.size() == 1);
@@ -131,14 +176,7 @@ TEST_CASE("what somebody has given back already is not given back once more by a
   const Backend backend = GENERATE(from_range(Backends()));
   CAPTURE(backend);
   Fixture f(backend);
-  f.around.gateway.script.set_outcome(gateway::v1::OUTCOME_PENDING);
-  const std::string id = f.Ready();
-  const std::string payment = Must(f.Pay(*f.one, id, f.Next("Pay"))).id();
-  v1::CancelSessionRequest cancel;
-  cancel.set_session_id(id);
-  Must(f.one->sessions.Cancel(f.Next("Cancel"), cancel));
-  f.around.gateway.Resolve(payment, gateway::v1::OUTCOME_ANSWERED, gateway::v1::ANSWER_APPROVED);
-  CHECK(f.Pump());
+  const auto [id, payment] = ChargedAfterCancel(f);
   v1::RefundPaymentRequest refund;
   refund.set_payment_id(payment);
   refund.set_amount_minor(400);
@@ -196,9 +234,7 @@ TEST_CASE("cancelled before anything was sent: nothing is sent at all") {
   Must(f.Pay(*f.one, id, f.Next("Pay")));
   REQUIRE(f.one->db->Write([&](storage::Transaction& tx) { return tx.Execute("UPDATE operation SET tries = 0").status(); }).ok());
   f.around.gateway.error = absl::OkStatus();
-  v1::CancelSessionRequest cancel;
-  cancel.set_session_id(id);
-  const v1::Session session = Must(f.two->sessions.Cancel(f.Next("Cancel"), cancel));
+  const v1::Session session = Must(f.Cancel(*f.two, id));
   CHECK(session.payments(0).state() == v1::PAYMENT_STATE_CANCELLED);
   CHECK(session.state() == v1::SESSION_STATE_ENDED);
   f.around.clock.Advance(absl::Hours(1));

@@ -26,7 +26,7 @@ struct Named : Fixture {
   absl::StatusOr<std::vector<ClaimedDelivery>> Claim(const std::string& owner) {
     std::vector<ClaimedDelivery> out;
     const absl::Status done = two->db->Write([&](storage::Transaction& tx) -> absl::Status {
-      auto claimed = ClaimDeliveries(tx, owner, around.clock.Now(), absl::Seconds(60), {.deliveries = 10, .per_endpoint = 10});
+      auto claimed = ClaimDeliveries(tx, owner, around.clock.Now(), absl::Seconds(60), {.deliveries = 10, .per_endpoint = 10, .per_tenant = 10});
       if (claimed.ok()) out = *claimed;
       return claimed.status();
     });

@@ -24,6 +24,13 @@ struct Watched : Fixture {
     }
     return done();
   }
+  // A session in capture whose vault cannot be followed.
+  std::string StartedWithVaultAway() {
+    const std::string id = Create();
+    around.vault.watch_error = absl::UnavailableError("away");
+    Must(Start(id));
+    return id;
+  }
   Watcher watcher;
 };
 
@@ -31,9 +38,7 @@ TEST_CASE("a stream that ends as soon as it is opened is opened again, until the
   const Backend backend = GENERATE(from_range(Backends()));
   CAPTURE(backend);
   Watched f(backend);
-  const std::string id = f.Create();
-  f.around.vault.watch_error = absl::UnavailableError("away");
-  Must(f.Start(id));
+  const std::string id = f.StartedWithVaultAway();
   CHECK(f.Tend([&] { return f.around.vault.watch_calls >= 3; }));
   CHECK(f.Get(id).state() == v1::SESSION_STATE_CAPTURING);
   CHECK(f.Tend([&] { return f.Get(id).state() == v1::SESSION_STATE_CREATED; }));
@@ -45,13 +50,9 @@ TEST_CASE("a capture that is over while its vault is away takes no place among t
   const Backend backend = GENERATE(from_range(Backends()));
   CAPTURE(backend);
   Watched f(backend);
-  const std::string id = f.Create();
-  f.around.vault.watch_error = absl::UnavailableError("away");
-  Must(f.Start(id));
+  const std::string id = f.StartedWithVaultAway();
   CHECK(f.Tend([&] { return f.around.vault.watch_calls >= 1; }));
-  v1::CancelSessionRequest cancel;
-  cancel.set_session_id(id);
-  Must(f.one->sessions.Cancel(f.Next("Cancel"), cancel));
+  Must(f.Cancel(*f.one, id));
   CHECK(f.Tend([&] { return f.watcher.following() == 0; }));
   CHECK(f.around.vault.watch_calls < 10);
 }

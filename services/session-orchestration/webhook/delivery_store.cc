@@ -22,6 +22,27 @@ bool Matches(std::string_view pattern, std::string_view type) {
   return prefix && type.substr(0, pattern.size() - 1) == pattern.substr(0, pattern.size() - 1);
 }
 
+// " AND column NOT IN (…)" for those that have their bound under way; "" where none has.
+std::string WithoutFull(const char* column, const std::map<std::string, int>& under_way, int bound, std::vector<storage::Value>& values) {
+  std::string full;
+  for (const auto& [name, count] : under_way) {
+    if (count < bound) continue;
+    values.emplace_back(name);
+    absl::StrAppend(&full, full.empty() ? absl::StrCat(" AND ", column, " NOT IN (") : ", ", "$", values.size());
+  }
+  return full.empty() ? full : full + ")";
+}
+
+absl::Status ReadOldSecrets(storage::Transaction& tx, const std::string& endpoint_id, int64_t now_us,
+                            std::map<std::string, std::vector<std::string>>& out) {
+  const auto [found, missing] = out.try_emplace(endpoint_id);
+  if (!missing) return absl::OkStatus();
+  auto rows = tx.Query("SELECT secret FROM webhook_old_secret WHERE endpoint_id = $1 AND until_us > $2 ORDER BY until_us DESC", {endpoint_id, now_us});
+  if (!rows.ok()) return rows.status();
+  for (const storage::Row& row : *rows) found->second.push_back(row.Bytes("secret"));
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 bool Wants(std::string_view event_types, std::string_view type) {
@@ -63,38 +84,36 @@ absl::StatusOr<std::vector<ClaimedDelivery>> ClaimDeliveries(storage::Transactio
   const int64_t now_us = absl::ToUnixMicros(now);
   const std::string lock = tx.dialect() == storage::Dialect::kPostgresql ? " FOR UPDATE OF d SKIP LOCKED" : "";
   std::vector<storage::Value> values = {now_us, now_us, room.deliveries};
-  std::string full;
-  for (const auto& [endpoint, count] : room.under_way) {
-    if (count < room.per_endpoint) continue;
-    values.emplace_back(endpoint);
-    absl::StrAppend(&full, full.empty() ? " AND d.endpoint_id NOT IN (" : ", ", "$", values.size());
-  }
-  if (!full.empty()) full += ")";
+  std::string full = WithoutFull("d.endpoint_id", room.under_way, room.per_endpoint, values);
+  full += WithoutFull("d.tenant_id", room.of_tenant, room.per_tenant, values);
   auto rows = tx.Query(
-      "SELECT d.id, d.tenant_id, d.mode, d.endpoint_id, d.endpoint_sequence, d.event_id, d.event_type, d.attempts,"
-      " e.body, e.time_us, w.url, w.secret, w.old_secret, w.old_secret_until_us, w.signing_key, w.failing_since_us"
+      "SELECT d.id, d.tenant_id, d.endpoint_id, d.endpoint_sequence, d.event_id, d.attempts,"
+      " e.body, w.url, w.secret, w.signing_key, w.failing_since_us"
       " FROM webhook_delivery d JOIN webhook_endpoint w ON w.id = d.endpoint_id JOIN event e ON e.id = d.event_id"
       " WHERE d.state = 1 AND d.next_attempt_us <= $1 AND d.owner_until_us <= $2 AND w.disabled = 0 AND w.deleted = 0" + full +
           " ORDER BY d.next_attempt_us, d.endpoint_sequence LIMIT $3" + lock,
       values);
   if (!rows.ok()) return rows.status();
   std::vector<ClaimedDelivery> claimed;
+  std::map<std::string, std::vector<std::string>> old_secrets;  // by endpoint
   for (const storage::Row& row : *rows) {
     ClaimedDelivery d;
     d.endpoint_id = row.Text("endpoint_id");
-    if (++room.under_way[d.endpoint_id] > room.per_endpoint) continue;
-    d.id = row.Text("id");
     d.tenant_id = row.Text("tenant_id");
+    int& of_endpoint = room.under_way[d.endpoint_id];
+    int& of_tenant = room.of_tenant[d.tenant_id];
+    if (of_endpoint >= room.per_endpoint || of_tenant >= room.per_tenant) continue;
+    ++of_endpoint;
+    ++of_tenant;
+    d.id = row.Text("id");
     d.event_id = row.Text("event_id");
-    d.event_type = row.Text("event_type");
-    d.mode = static_cast<int>(row.Int("mode"));
     d.endpoint_sequence = row.Int("endpoint_sequence");
     d.attempts = static_cast<int>(row.Int("attempts"));
     d.event_body = row.Bytes("body");
-    d.event_time_us = row.Int("time_us");
     d.url = row.Text("url");
     d.secret = row.Bytes("secret");
-    if (row.Int("old_secret_until_us") > now_us) d.old_secret = row.Bytes("old_secret");
+    if (absl::Status read = ReadOldSecrets(tx, d.endpoint_id, now_us, old_secrets); !read.ok()) return read;
+    d.old_secrets = old_secrets[d.endpoint_id];
     d.signing_key = row.Bytes("signing_key");
     d.failing_since_us = row.Int("failing_since_us");
     auto leased = tx.Execute("UPDATE webhook_delivery SET owner = $1, owner_until_us = $2 WHERE id = $3",

@@ -42,23 +42,24 @@ absl::Status EnqueueDeliveries(storage::Transaction& tx, Random& random, const O
 // A delivery that this owner may send now, with all that sending needs.
 struct ClaimedDelivery {
   std::string id;  // "msg_…": the webhook-id header
-  std::string tenant_id, endpoint_id, event_id, event_type;
-  int mode = 0;
+  std::string tenant_id, endpoint_id, event_id;
   int64_t endpoint_sequence = 0;
   int attempts = 0;             // made before this one
   std::string event_body;       // serialised flattone.session.v1.Event
-  int64_t event_time_us = 0;
   std::string url;
-  std::string secret, old_secret, signing_key;  // sealed, as stored; old_secret empty once its day is over
+  std::string secret, signing_key;       // sealed, as stored
+  std::vector<std::string> old_secrets;  // sealed; those whose day is not over, newest first
   int64_t failing_since_us = 0;                 // 0: the last delivery of this endpoint went well
 };
 
-// What a sender has room for now. Deliveries of an endpoint that has `per_endpoint` under way are left where they are, and
-// take no place from those of others.
+// What a sender has room for now. Deliveries of an endpoint that has `per_endpoint` under way, or of a tenant that has
+// `per_tenant`, are left where they are, and take no place from those of others.
 struct SenderRoom {
   int deliveries = 0;
   int per_endpoint = 0;
+  int per_tenant = 0;
   std::map<std::string, int> under_way;  // by endpoint
+  std::map<std::string, int> of_tenant;
 };
 // Due deliveries of enabled endpoints, oldest first, leased to `owner` for `lease`. ABORTED "replica_replaced" when the owner
 // has a successor (replica/replica.h).

@@ -32,15 +32,15 @@ struct Fixture {
                         {id, tenant, mode, types, storage::Blob{"s"}, storage::Blob{""}, storage::Blob{"k"}}).status();
     });
   }
-  void Event(int number, const std::string& type) {
+  void Event(int number, const std::string& type, const std::string& tenant = "ten_a") {
     Run([&](Transaction& tx) -> absl::Status {
       const std::string id = "evt_" + std::to_string(number);
-      auto done = tx.Execute("INSERT INTO event VALUES ('ten_a', 1, $1, $2, 'ses_1', $3, $4, 1, $5)", {number, id, number, type, storage::Blob{"body"}});
+      auto done = tx.Execute("INSERT INTO event VALUES ($1, 1, $2, $3, 'ses_1', $4, $5, 1, $6)", {tenant, number, id, number, type, storage::Blob{"body"}});
       if (!done.ok()) return done.status();
-      return EnqueueDeliveries(tx, random, {id, type, "ten_a", 1, absl::ToUnixMicros(clock.Now())});
+      return EnqueueDeliveries(tx, random, {id, type, tenant, 1, absl::ToUnixMicros(clock.Now())});
     });
   }
-  std::vector<ClaimedDelivery> Claim(const std::string& owner, const SenderRoom& room = {.deliveries = 10, .per_endpoint = 10}) {
+  std::vector<ClaimedDelivery> Claim(const std::string& owner, const SenderRoom& room = {.deliveries = 10, .per_endpoint = 10, .per_tenant = 10}) {
     std::vector<ClaimedDelivery> out;
     Run([&](Transaction& tx) -> absl::Status {
       auto claimed = ClaimDeliveries(tx, owner, clock.Now(), absl::Seconds(30), room);
@@ -105,15 +105,61 @@ TEST_CASE("an endpoint that has enough under way takes no place from others, and
   const auto count = [](const std::vector<ClaimedDelivery>& claimed, const std::string& endpoint) {
     return std::count_if(claimed.begin(), claimed.end(), [&](const auto& d) { return d.endpoint_id == endpoint; });
   };
-  const auto first = f.Claim("one", {.deliveries = 20, .per_endpoint = 2});
+  const auto first = f.Claim("one", {.deliveries = 20, .per_endpoint = 2, .per_tenant = 20});
   CHECK(count(first, "whe_0") == 2);
   CHECK(count(first, "whe_1") == 2);
   // Four of whe_0 are the oldest that are due; they must not fill the three places.
-  const auto second = f.Claim("one", {.deliveries = 3, .per_endpoint = 3, .under_way = {{"whe_0", 3}}});
+  const auto second = f.Claim("one", {.deliveries = 3, .per_endpoint = 3, .per_tenant = 20, .under_way = {{"whe_0", 3}}});
   CHECK(count(second, "whe_0") == 0);
   CHECK(count(second, "whe_1") == 3);
   // What was left is due at once, for any sender.
   CHECK(count(f.Claim("two"), "whe_0") == 4);
+}
+
+TEST_CASE("a secret that was rotated out before old secrets had a table of their own signs on until its day is over") {
+  const auto backend = GENERATE(from_range(storage::testing::Backends()));
+  CAPTURE(backend);
+  storage::testing::ScratchDatabase scratch(backend);
+  auto db = std::move(storage::Database::Open(scratch.url(), {})).value();
+  const std::span<const storage::Migration> all = Migrations();
+  const auto table = std::find_if(all.begin(), all.end(), [](const auto& step) { return step.name == "old webhook secrets"; });
+  REQUIRE(storage::Migrate(*db, all.first(static_cast<size_t>(table - all.begin()))).ok());
+  const auto put = [&](const std::string& id, const std::string& old, int64_t until_us) {
+    REQUIRE(db->Write([&](Transaction& tx) {
+              return tx.Execute("INSERT INTO webhook_endpoint VALUES ($1, 'ten_a', 1, 'https://x', '', '', 0, '', 0, $2, $3, $4, $5, '', 0, 0, 1)",
+                                {id, storage::Blob{"new"}, storage::Blob{old}, until_us, storage::Blob{"k"}}).status();
+            }).ok());
+  };
+  put("whe_1", "old", 7);
+  put("whe_2", "", 0);
+  REQUIRE(storage::Migrate(*db, all).ok());
+  REQUIRE(db->Read([](Transaction& tx) -> absl::Status {
+            auto rows = tx.Query("SELECT * FROM webhook_old_secret");
+            REQUIRE(rows.ok());
+            REQUIRE(rows->size() == 1);
+            CHECK(rows->front().Text("endpoint_id") == "whe_1");
+            CHECK(rows->front().Bytes("secret") == "old");
+            CHECK(rows->front().Int("until_us") == 7);
+            return absl::OkStatus();
+          }).ok());
+}
+
+TEST_CASE("a tenant that has enough under way takes no place from others, however many endpoints it has") {
+  const auto backend = GENERATE(from_range(storage::testing::Backends()));
+  CAPTURE(backend);
+  Fixture f(backend);
+  f.Endpoint("whe_0", "ten_a", 1, "payment.*");
+  for (int i = 1; i <= 6; ++i) f.Event(i, "payment.captured");  // twelve of ten_a, older than the one of ten_b
+  f.clock.Advance(absl::Seconds(1));
+  f.Event(7, "payment.captured", "ten_b");
+  const auto count = [](const std::vector<ClaimedDelivery>& claimed, const std::string& tenant) {
+    return std::count_if(claimed.begin(), claimed.end(), [&](const auto& d) { return d.tenant_id == tenant; });
+  };
+  CHECK(count(f.Claim("one", {.deliveries = 12, .per_endpoint = 9, .per_tenant = 5}), "ten_a") == 5);
+  // Seven of ten_a are the oldest that are due; they must not fill the places.
+  const auto second = f.Claim("one", {.deliveries = 4, .per_endpoint = 9, .per_tenant = 5, .of_tenant = {{"ten_a", 5}}});
+  REQUIRE(second.size() == 1);
+  CHECK(second[0].tenant_id == "ten_b");
 }
 
 TEST_CASE("a delivery that goes well ends an endpoint's row of failures, however old its claim is") {

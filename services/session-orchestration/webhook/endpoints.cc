@@ -166,10 +166,30 @@ absl::StatusOr<v1::DeleteWebhookEndpointResponse> Endpoints::Delete(storage::Tra
   auto row = Load(tx, world, request.endpoint_id(), true);
   if (!row.ok()) return row.status();
   // The row stays for its deliveries' sake; its secrets go.
-  auto deleted = tx.Execute("UPDATE webhook_endpoint SET deleted = 1, secret = $1, old_secret = $2, signing_key = $3 WHERE id = $4",
-                            {storage::Blob{}, storage::Blob{}, storage::Blob{}, request.endpoint_id()});
+  FT_TRY(tx.Execute("DELETE FROM webhook_old_secret WHERE endpoint_id = $1", {request.endpoint_id()}).status());
+  auto deleted = tx.Execute("UPDATE webhook_endpoint SET deleted = 1, secret = $1, signing_key = $2 WHERE id = $3",
+                            {storage::Blob{}, storage::Blob{}, request.endpoint_id()});
   if (!deleted.ok()) return deleted.status();
   return v1::DeleteWebhookEndpointResponse();
+}
+
+// Each old secret signs for its own day, however often another takes its place meanwhile.
+absl::Status Endpoints::KeepOldSecret(storage::Transaction& tx, const World& world, absl::Time now, const std::string& id, const std::string& sealed) {
+  const int64_t now_us = absl::ToUnixMicros(now);
+  FT_TRY(tx.Execute("DELETE FROM webhook_old_secret WHERE endpoint_id = $1 AND until_us <= $2", {id, now_us}).status());
+  auto kept = tx.Query("SELECT COUNT(*) AS n FROM webhook_old_secret WHERE endpoint_id = $1", {id});
+  if (!kept.ok()) return kept.status();
+  if (kept->front().Int("n") >= kMaxOldSecrets) {
+    return Refusal(absl::StatusCode::kFailedPrecondition,
+                   {.code = "too_many_rotations", .field = {}, .limit = absl::StrCat("at most ", kMaxOldSecrets, " in 24 hours"), .fix = "wait until an old secret's 24 hours are over"},
+                   "the secret was rotated too often");
+  }
+  auto old = box_.Open({world.tenant_id, id, "secret"}, sealed);
+  if (!old.ok()) return old.status();
+  auto resealed = box_.Seal({world.tenant_id, id, "old_secret"}, *old);
+  if (!resealed.ok()) return resealed.status();
+  return tx.Execute("INSERT INTO webhook_old_secret (endpoint_id, secret, until_us) VALUES ($1, $2, $3)",
+                    {id, storage::Blob{*resealed}, absl::ToUnixMicros(now + absl::Hours(24))}).status();
 }
 
 absl::StatusOr<v1::WebhookEndpoint> Endpoints::RotateSecret(storage::Transaction& tx, const World& world, absl::Time now,
@@ -177,16 +197,12 @@ absl::StatusOr<v1::WebhookEndpoint> Endpoints::RotateSecret(storage::Transaction
   auto row = Load(tx, world, request.endpoint_id(), true);
   if (!row.ok()) return row.status();
   const std::string id = request.endpoint_id();
-  auto old = box_.Open({world.tenant_id, id, "secret"}, row->Bytes("secret"));
-  if (!old.ok()) return old.status();
-  auto old_sealed = box_.Seal({world.tenant_id, id, "old_secret"}, *old);
-  if (!old_sealed.ok()) return old_sealed.status();
+  FT_TRY(KeepOldSecret(tx, world, now, id, row->Bytes("secret")));
   auto secret = NewWebhookSecret(random_);
   if (!secret.ok()) return secret.status();
   auto sealed = box_.Seal({world.tenant_id, id, "secret"}, *secret);
   if (!sealed.ok()) return sealed.status();
-  auto changed = tx.Execute("UPDATE webhook_endpoint SET secret = $1, old_secret = $2, old_secret_until_us = $3 WHERE id = $4",
-                            {storage::Blob{*sealed}, storage::Blob{*old_sealed}, absl::ToUnixMicros(now + absl::Hours(24)), id});
+  auto changed = tx.Execute("UPDATE webhook_endpoint SET secret = $1 WHERE id = $2", {storage::Blob{*sealed}, id});
   if (!changed.ok()) return changed.status();
   v1::WebhookEndpoint out = EndpointIn(*row);
   out.set_secret(SecretText(*secret));

@@ -11,7 +11,8 @@ namespace flattone::session {
 
 class Endpoints final : public WebhookApi {
  public:
-  static constexpr int kMaxEndpoints = 20;  // of one tenant and mode
+  static constexpr int kMaxEndpoints = 20;   // of one tenant and mode
+  static constexpr int kMaxOldSecrets = 5;   // of one endpoint that still sign
 
   // All outlive it. `policy`: which literal addresses are refused at once; names are checked on every try.
   Endpoints(const SecretBox& box, Random& random, const http::AddressPolicy& policy) : box_(box), random_(random), policy_(policy) {}
@@ -35,6 +36,7 @@ class Endpoints final : public WebhookApi {
 
  private:
   absl::Status Check(const v1::WebhookEndpoint& endpoint) const;
+  absl::Status KeepOldSecret(storage::Transaction& tx, const World& world, absl::Time now, const std::string& id, const std::string& sealed);
 
   const SecretBox& box_;
   Random& random_;

@@ -10,31 +10,66 @@ namespace {
 using testing::Hooks;
 using storage::Transaction;
 
-TEST_CASE("during a rotation both secrets sign, a day later only the new one", "[webhook]") {
+// A new secret; its text.
+absl::StatusOr<std::string> Rotate(Hooks& f, const std::string& endpoint) {
+  std::string secret;
+  const absl::Status status = f.Run([&](Transaction& tx) -> absl::Status {
+    v1::RotateWebhookSecretRequest request;
+    request.set_endpoint_id(endpoint);
+    auto done = f.endpoints->RotateSecret(tx, f.world, f.clock.Now(), request);
+    if (done.ok()) secret = done->secret();
+    return done.status();
+  });
+  if (!status.ok()) return status;
+  return secret;
+}
+
+// How many secrets sign what is sent now, and whether `secret` is one of them.
+struct Signing {
+  int secrets = 0;
+  bool mine = false;
+};
+Signing SendOne(Hooks& f, int event, const std::string& secret) {
+  f.Event(event);
+  f.NewSender()->Round();
+  const size_t last = f.Seen() - 1;
+  const std::string signature = f.SeenHeader(last, "webhook-signature");
+  auto key = ParseSecretText(secret).value();
+  const crypto::SigningKey any = crypto::SigningKey::Create(f.random).value();
+  const std::string mine = SignWebhook({&key}, any, f.SeenHeader(last, "webhook-id"), absl::ToUnixSeconds(f.clock.Now()), f.SeenBody(last));
+  Signing out;
+  for (size_t at = signature.find("v1,"); at != std::string::npos; at = signature.find("v1,", at + 1)) ++out.secrets;
+  out.mine = signature.find(mine.substr(0, mine.find(' '))) != std::string::npos;
+  return out;
+}
+
+TEST_CASE("a secret that is rotated out signs for its own 24 hours, however often it is rotated", "[webhook]") {
+  Hooks f(GENERATE(from_range(storage::testing::Backends())));
+  const v1::WebhookEndpoint endpoint = f.Create(f.receiver.Url());
+  const std::string second = Rotate(f, endpoint.id()).value();
+  CHECK(second != endpoint.secret());
+  CHECK(SendOne(f, 1, endpoint.secret()).secrets == 2);
+  f.clock.Advance(absl::Hours(13));
+  Rotate(f, endpoint.id()).value();
+  const Signing both = SendOne(f, 2, endpoint.secret());
+  CHECK(both.secrets == 3);
+  CHECK(both.mine);
+  f.clock.Advance(absl::Hours(12));
+  const Signing first = SendOne(f, 3, endpoint.secret());
+  CHECK(first.secrets == 2);
+  CHECK_FALSE(first.mine);
+  CHECK(SendOne(f, 4, second).mine);
+  f.clock.Advance(absl::Hours(12));
+  CHECK(SendOne(f, 5, second).secrets == 1);
+}
+
+TEST_CASE("rotations beyond the bound are refused until an old secret's day is over", "[webhook]") {
   Hooks f;
   const v1::WebhookEndpoint endpoint = f.Create(f.receiver.Url());
-  v1::WebhookEndpoint rotated;
-  REQUIRE(f.Run([&](Transaction& tx) -> absl::Status {
-    v1::RotateWebhookSecretRequest request;
-    request.set_endpoint_id(endpoint.id());
-    auto done = f.endpoints->RotateSecret(tx, f.world, f.clock.Now(), request);
-    if (!done.ok()) return done.status();
-    rotated = *done;
-    return absl::OkStatus();
-  }).ok());
-  CHECK(rotated.secret() != endpoint.secret());
-  auto signatures = [&](size_t i) {
-    const std::string value = f.SeenHeader(i, "webhook-signature");
-    return std::count(value.begin(), value.end(), ',');
-  };
-  auto sender = f.NewSender();
-  f.Event(1);
-  sender->Round();
-  f.clock.Advance(absl::Hours(25));
-  f.Event(2);
-  sender->Round();
-  CHECK(signatures(0) == 3);  // new, old, ed25519
-  CHECK(signatures(1) == 2);
+  for (int i = 0; i < Endpoints::kMaxOldSecrets; ++i) REQUIRE(Rotate(f, endpoint.id()).ok());
+  CHECK(DetailOf(Rotate(f, endpoint.id()).status())->code == "too_many_rotations");
+  f.clock.Advance(absl::Hours(24));
+  CHECK(Rotate(f, endpoint.id()).ok());
 }
 
 TEST_CASE("a range is replayed with its ids and numbers", "[webhook]") {

@@ -22,6 +22,11 @@ std::string ErrorWord(const http::ClientResult& result) {
 // Errors before anything was sent that are our own; the delivery is tried again like any other.
 Attempt OwnTrouble(const std::string& what) { return {0, what, ""}; }
 
+void Leave(std::map<std::string, int>& counts, const std::string& name) {
+  auto found = counts.find(name);
+  if (--found->second == 0) counts.erase(found);
+}
+
 }  // namespace
 
 // One delivery under way: keeps the bytes alive that the client sends.
@@ -95,11 +100,12 @@ int Sender::Round() {
 }
 
 int Sender::ClaimAndSend() {
-  SenderRoom room{.per_endpoint = options_.per_endpoint};
+  SenderRoom room{.per_endpoint = options_.per_endpoint, .per_tenant = options_.per_tenant};
   {
     std::lock_guard<std::mutex> lock(mutex_);
     room.deliveries = options_.in_flight - in_flight_;
     room.under_way = under_way_;
+    room.of_tenant = of_tenant_;
   }
   if (room.deliveries <= 0) return 0;
   std::vector<ClaimedDelivery> claimed;
@@ -118,6 +124,7 @@ void Sender::Send(ClaimedDelivery delivery) {
   {
     std::lock_guard<std::mutex> lock(mutex_);
     ++under_way_[delivery.endpoint_id];
+    ++of_tenant_[delivery.tenant_id];
     ++in_flight_;
   }
   in_flight_gauge_.Add(1);
@@ -145,10 +152,13 @@ void Sender::Send(ClaimedDelivery delivery) {
     return finish(OwnTrouble("internal: the delivery cannot be built"));
   }
   sending->body = std::move(*body);
+  std::vector<secret::SecretBytes> old_secrets;
+  for (const std::string& sealed : d.old_secrets) {
+    auto old = parts_.box.Open({d.tenant_id, d.endpoint_id, "old_secret"}, sealed);
+    if (old.ok()) old_secrets.push_back(std::move(*old));
+  }
   std::vector<const secret::SecretBytes*> secrets = {&*secret};
-  absl::StatusOr<secret::SecretBytes> old = absl::NotFoundError("");
-  if (!d.old_secret.empty()) old = parts_.box.Open({d.tenant_id, d.endpoint_id, "old_secret"}, d.old_secret);
-  if (old.ok()) secrets.push_back(&*old);
+  for (const secret::SecretBytes& old : old_secrets) secrets.push_back(&old);
 
   const int64_t now = absl::ToUnixSeconds(parts_.clock.Now());
   http::ClientRequest request;
@@ -184,8 +194,8 @@ bool Sender::MarkOne() {
   in_flight_gauge_.Add(-1);
   std::lock_guard<std::mutex> lock(mutex_);
   --in_flight_;
-  auto found = under_way_.find(finished.delivery.endpoint_id);
-  if (--found->second == 0) under_way_.erase(found);
+  Leave(under_way_, finished.delivery.endpoint_id);
+  Leave(of_tenant_, finished.delivery.tenant_id);
   return true;
 }
 

@@ -4,7 +4,7 @@
 //   sender.Start(); … sender.Stop();
 //
 // Several replicas may run one each: a delivery is leased to one of them. Deliveries are sent side by side, so one
-// that hangs holds up no other; an endpoint has at most `per_endpoint` of them under way.
+// that hangs holds up no other; an endpoint has at most `per_endpoint` of them under way, a tenant `per_tenant`.
 // Gates: "event_committed_webhook_not_sent" before the request, "webhook_sent_not_marked" behind the answer.
 #pragma once
 
@@ -31,8 +31,9 @@ namespace flattone::session {
 
 struct SenderOptions {
   std::string owner;  // this replica; unique
-  int in_flight = 64;
+  int in_flight = 96;
   int per_endpoint = 8;
+  int per_tenant = 16;
   absl::Duration timeout = absl::Seconds(20);  // of one attempt
   absl::Duration lease = absl::Seconds(60);    // longer than the time-out
   absl::Duration poll = absl::Milliseconds(250);
@@ -86,7 +87,7 @@ class Sender {
   std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<Finished> finished_;
-  std::map<std::string, int> under_way_;  // by endpoint
+  std::map<std::string, int> under_way_, of_tenant_;  // by endpoint; by tenant
   int in_flight_ = 0;
   bool stopping_ = false, woken_ = false;
   std::thread thread_;

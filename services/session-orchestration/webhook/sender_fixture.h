@@ -27,7 +27,7 @@ using storage::Transaction;
 // A receiver over TLS on loopback that answers what it is told and remembers what came.
 struct Receiver {
   explicit Receiver(http::testing::TestPki& pki) {
-    auto files = pki.Issue("receiver", {"IP:127.0.0.1"});
+    auto files = pki.Issue("receiver", {"IP:127.0.0.1", "DNS:well.example"});
     http::ServerOptions options;
     options.tls = {files.certificate, files.key};
     server = http::HttpServer::Start(options, [this](http::Request request, http::ResponseWriter writer) {
@@ -41,12 +41,18 @@ struct Receiver {
              }).value();
   }
   ~Receiver() {
-    {
-      std::lock_guard<std::mutex> lock(mutex);
-      released = true;
-      arrived.notify_all();
-    }
+    Release();
     server->Drain(absl::Seconds(1));
+  }
+  // Whether somebody has asked, within ten seconds.
+  bool Asked() {
+    std::unique_lock<std::mutex> lock(mutex);
+    return arrived.wait_for(lock, std::chrono::seconds(10), [this] { return !requests.empty(); });
+  }
+  void Release() {
+    std::lock_guard<std::mutex> lock(mutex);
+    released = true;
+    arrived.notify_all();
   }
   std::string Url(const std::string& path = "/hook") const { return "https://127.0.0.1:" + std::to_string(server->port()) + path; }
 
@@ -75,12 +81,12 @@ struct Hooks {
   }
 
   absl::Status Run(const storage::Database::Work& work) { return db->Write(work); }
-  v1::WebhookEndpoint Create(const std::string& url) {
+  v1::WebhookEndpoint Create(const std::string& url, const World& whose = {"ten_a", 1}) {
     v1::WebhookEndpoint out;
     const absl::Status status = Run([&](Transaction& tx) -> absl::Status {
       v1::CreateWebhookEndpointRequest request;
       request.mutable_endpoint()->set_url(url);
-      auto created = endpoints->Create(tx, world, clock.Now(), request);
+      auto created = endpoints->Create(tx, whose, clock.Now(), request);
       if (!created.ok()) return created.status();
       out = *created;
       return absl::OkStatus();
@@ -89,16 +95,16 @@ struct Hooks {
     REQUIRE(status.ok());
     return out;
   }
-  void Event(int number, const std::string& type = "payment.captured") {
+  void Event(int number, const std::string& type = "payment.captured", const std::string& tenant = "ten_a") {
     v1::Event event;
     event.set_id("evt_" + std::to_string(number));
     event.set_type(type);
     event.mutable_payment()->set_id("pay_1");
     const absl::Status status = Run([&](Transaction& tx) -> absl::Status {
-      auto done = tx.Execute("INSERT INTO event VALUES ('ten_a', 1, $1, $2, 'ses_1', $3, $4, 1, $5)",
-                             {number, event.id(), number, type, storage::Blob{event.SerializeAsString()}});
+      auto done = tx.Execute("INSERT INTO event VALUES ($1, 1, $2, $3, 'ses_1', $4, $5, 1, $6)",
+                             {tenant, number, event.id(), number, type, storage::Blob{event.SerializeAsString()}});
       if (!done.ok()) return done.status();
-      return EnqueueDeliveries(tx, SystemRandom(), {event.id(), type, "ten_a", 1, absl::ToUnixMicros(clock.Now())});
+      return EnqueueDeliveries(tx, SystemRandom(), {event.id(), type, tenant, 1, absl::ToUnixMicros(clock.Now())});
     });
     INFO(status);
     REQUIRE(status.ok());

@@ -1,6 +1,8 @@
 // What the sender does with deliveries: signed, once, again, given up.
 #include <algorithm>
 #include <atomic>
+#include <condition_variable>
+#include <mutex>
 #include <set>
 #include <thread>
 
@@ -11,7 +13,32 @@ namespace flattone::session {
 namespace {
 
 using testing::Hooks;
+using testing::Receiver;
 using storage::Transaction;
+
+// A resolver that knows well.example, and hangs over everything else.
+struct Names {
+  std::unique_ptr<http::HttpClient> Client(const std::string& ca_file) {
+    http::ClientOptions options;
+    options.ca_file = ca_file;
+    options.helper_threads = SenderOptions().in_flight;
+    options.resolve = [this](const std::string& host) -> absl::StatusOr<std::vector<http::IpAddress>> {
+      if (host == "well.example") return std::vector<http::IpAddress>{http::IpAddress::Parse("127.0.0.1").value()};
+      std::unique_lock<std::mutex> lock(mutex);
+      changed.wait(lock, [this] { return released; });
+      return absl::UnavailableError("nobody answers");
+    };
+    return std::make_unique<http::HttpClient>(options);
+  }
+  void Release() {
+    std::lock_guard<std::mutex> lock(mutex);
+    released = true;
+    changed.notify_all();
+  }
+  std::mutex mutex;
+  std::condition_variable changed;
+  bool released = false;
+};
 
 TEST_CASE("a delivery arrives signed, once, and is marked", "[webhook]") {
   const auto backend = GENERATE(from_range(storage::testing::Backends()));
@@ -117,14 +144,41 @@ TEST_CASE("one stuck delivery holds up neither its endpoint's others nor other e
   sender->Wake();
   while (!delivered(well)) std::this_thread::yield();
   CHECK(f.Deliveries(stuck.id()).at(0).state() == v1::DELIVERY_STATE_PENDING);
-  {
-    std::lock_guard<std::mutex> lock(f.receiver.mutex);
-    f.receiver.released = true;
-    f.receiver.arrived.notify_all();
-  }
+  f.receiver.Release();
   while (!delivered(stuck)) std::this_thread::yield();
   sender->Stop();
   CHECK(f.Seen() == 4);
+}
+
+TEST_CASE("the endpoints of one tenant that hang hold up no other tenant", "[webhook]") {
+  Hooks f;
+  Receiver well(f.pki);
+  for (int i = 0; i < 8; ++i) f.Create(f.receiver.Url("/stuck"));
+  f.Create(well.Url(), {"ten_b", 1});
+  for (int i = 1; i <= 8; ++i) f.Event(i);
+  f.clock.Advance(absl::Seconds(1));  // younger than all the others
+  f.Event(9, "payment.captured", "ten_b");
+  auto sender = f.NewSender({.owner = "one", .in_flight = 64});
+  sender->Start();
+  CHECK(well.Asked());
+  f.receiver.Release();
+  sender->Stop();
+}
+
+TEST_CASE("names of one tenant that nobody resolves hold up no other tenant", "[webhook]") {
+  Names names;
+  Hooks f;
+  f.client = names.Client(f.pki.ca_file());
+  for (int i = 0; i < 8; ++i) f.Create("https://nobody-" + std::to_string(i) + ".example/");
+  f.Create("https://well.example:" + std::to_string(f.receiver.server->port()) + "/", {"ten_b", 1});
+  for (int i = 1; i <= 8; ++i) f.Event(i);
+  f.clock.Advance(absl::Seconds(1));
+  f.Event(9, "payment.captured", "ten_b");
+  auto sender = f.NewSender();
+  sender->Start();
+  CHECK(f.receiver.Asked());
+  names.Release();
+  sender->Stop();
 }
 
 TEST_CASE("an endpoint has a bounded number of requests under way; the rest goes when there is room", "[webhook]") {
@@ -185,7 +239,7 @@ TEST_CASE("a sender that died leaves its claims to the lease, or to itself when 
   const v1::WebhookEndpoint endpoint = f.Create(f.receiver.Url());
   f.Event(1);
   const std::string one = TakeReplica(*f.db, "orc-1", f.clock.Now()).value();
-  REQUIRE(f.Run([&](Transaction& tx) { return ClaimDeliveries(tx, one, f.clock.Now(), absl::Seconds(60), {.deliveries = 9, .per_endpoint = 9}).status(); }).ok());
+  REQUIRE(f.Run([&](Transaction& tx) { return ClaimDeliveries(tx, one, f.clock.Now(), absl::Seconds(60), {.deliveries = 9, .per_endpoint = 9, .per_tenant = 9}).status(); }).ok());
   auto two = f.NewSender({.owner = "two"});
   CHECK(two->Round() == 0);
   SECTION("the lease ends") {

@@ -25,7 +25,7 @@ absl::StatusOr<secret::SecretBytes> ParseSecretText(std::string_view text);
 // "whpk_" and base64.
 std::string PublicKeyText(const crypto::SigningPublicKey& key);
 
-// The value of webhook-signature: a v1 for each secret (two while one is rotated out), then a v1a.
+// The value of webhook-signature: a v1 for each secret (several while old ones are rotated out), then a v1a.
 std::string SignWebhook(const std::vector<const secret::SecretBytes*>& secrets, const crypto::SigningKey& key, std::string_view id,
                         int64_t unix_seconds, std::string_view body);
 

@@ -36,7 +36,7 @@ absl::Status Worker::DriveOperations() {
   if (!due.ok()) return due.status();
   absl::Status last;
   for (const Due& row : *due) {
-    const absl::Status driven = payments_.Drive(row.tenant_id, row.id, absl::ZeroDuration());
+    const absl::Status driven = payments_.Drive(row.tenant_id, row.id, absl::ZeroDuration(), PaymentService::When::kIfDue);
     if (!driven.ok()) last = driven;
   }
   return last;
