@@ -50,7 +50,7 @@ void AddSessionCommands(std::vector<Command>& all) {
                  "", edge});
   all.push_back({"edge", "list", "List edges", Target::kSession, kAdmin + "ListEdges", Paged({}), "edges", edge});
   all.push_back({"edge", "delete", "Remove an edge", Target::kSession, kAdmin + "DeleteEdge", {{"edge", "edge_id", "its id", true}}, "", {}});
-  all.push_back({"relay", "list", "List media relays and their leases", Target::kSession, kAdmin + "ListRelays", {}, "relays",
+  all.push_back({"relay", "list", "List media relays and their leases", Target::kSession, kAdmin + "ListRelays", Paged({}), "relays",
                  {"relay_id", "grpc_address", "state", "load.calls", "load.call_capacity", "load.captures", "lease_until"}});
 }
 
