@@ -160,7 +160,9 @@ TEST_CASE("An account stays while what was approved over it is still to be voide
   Fixture f(GENERATE(from_range(Backends())));
   CancelledAndApproved(f, "pay_1");
   const std::string account = f.one->accounts->List("ten_a", "", 10)->front().account_id;
-  const auto remove = [&] { return f.one->accounts->Delete("ten_a", account, [](storage::Transaction&, const std::string&) { return absl::OkStatus(); }); };
+  const auto remove = [&] {
+    return f.one->accounts->Delete("ten_a", account, [](storage::Transaction&, const std::string&) { return absl::OkStatus(); });
+  };
   const absl::Status refused = remove();
   REQUIRE(DetailOf(refused).has_value());
   CHECK(DetailOf(refused)->code == "attempts_live");

@@ -17,7 +17,9 @@ constexpr absl::Duration kAtAdapter = absl::Seconds(3);
 constexpr int64_t kMicros = 1'000'000;
 
 // Before what a cancelled payment is owed is asked for anew: at once, then after 5, 10, 20 … s, at most an hour.
-int64_t PauseAfter(int64_t failures) { return failures == 0 ? 0 : std::min<int64_t>(3600, int64_t{5} << std::min<int64_t>(failures - 1, 10)) * kMicros; }
+int64_t PauseAfter(int64_t failures) {
+  return failures == 0 ? 0 : std::min<int64_t>(3600, int64_t{5} << std::min<int64_t>(failures - 1, 10)) * kMicros;
+}
 
 int64_t Backoff(int64_t tries) { return std::min<int64_t>(30'000'000, int64_t{500'000} << std::min<int64_t>(tries, 6)); }
 

@@ -194,7 +194,7 @@ absl::StatusOr<bool> CaptureService::Close(const std::string& tenant_id, const s
     stop.set_capture_id(capture_id);
     auto stopped = domain_.relays.StopSecure(capture.relay_address, stop, {capture.traceparent, absl::Seconds(2)});
     // A refusal (the call is over, another capture has it) needs no further telling.
-    relay_done = stopped.ok() || !IsTransient(stopped.status());
+    relay_done = stopped.ok() || IsAnswer(stopped.status());
     // Nothing to wait for: the call was never secured, is plain again, or is over. No report will say so.
     plain = stopped.ok() ? stopped->state() == media::v1::SECURE_STATE_PLAIN : stopped.status().code() == absl::StatusCode::kNotFound;
   }
@@ -203,7 +203,7 @@ absl::StatusOr<bool> CaptureService::Close(const std::string& tenant_id, const s
     cancel.set_tenant_id(tenant_id);
     cancel.set_capture_id(capture_id);
     auto cancelled = domain_.vault.CancelCapture(capture.vault_address, cancel, {capture.traceparent, absl::Seconds(2)});
-    vault_done = cancelled.ok() || !IsTransient(cancelled.status());
+    vault_done = cancelled.ok() || IsAnswer(cancelled.status());
   }
   FT_TRY(domain_.Commit([&](Transaction& tx) -> absl::Status {
     if (plain) FT_TRY(Unprotected(tx, tenant_id, capture.session_id, capture_id));

@@ -63,7 +63,8 @@ TEST_CASE("the void that a cancelled payment is owed is asked for until it is do
   OwedFixture f(backend);
   const std::string id = f.Ready(v1::PURPOSE_AUTHORISE);
   f.ApprovedAfterCancel(id);
-  f.around.gateway.other_scripts = {AnswerOf(gateway::v1::OUTCOME_NOT_SENT), AnswerOf(gateway::v1::OUTCOME_ANSWERED, gateway::v1::ANSWER_ERROR)};
+  f.around.gateway.other_scripts = {AnswerOf(gateway::v1::OUTCOME_NOT_SENT),
+                                    AnswerOf(gateway::v1::OUTCOME_ANSWERED, gateway::v1::ANSWER_ERROR)};
   const auto voids = [&] {
     CHECK(f.one->worker.DriveOperations().ok());
     return f.around.gateway.attempts.size() - 1;  // without the authorisation
@@ -90,7 +91,8 @@ TEST_CASE("the refund that a cancelled charge is owed is asked for until it is d
   OwedFixture f(backend);
   const std::string id = f.Ready();
   f.ApprovedAfterCancel(id);
-  f.around.gateway.other_scripts = {AnswerOf(gateway::v1::OUTCOME_NOT_SENT), AnswerOf(gateway::v1::OUTCOME_ANSWERED, gateway::v1::ANSWER_ERROR)};
+  f.around.gateway.other_scripts = {AnswerOf(gateway::v1::OUTCOME_NOT_SENT),
+                                    AnswerOf(gateway::v1::OUTCOME_ANSWERED, gateway::v1::ANSWER_ERROR)};
   CHECK(CodeOf(f.one->worker.DriveOperations()) == "already_captured");
   for (int i = 0; i < 5; ++i) {
     CHECK(f.one->worker.DriveOperations().ok());
@@ -272,7 +274,8 @@ TEST_CASE("payments that are waited for hold up no other call over REST") {
   constexpr int kPlaces = 2, kPays = 6;
   PaymentService payments(f.one->domain, f.one->meters, f.one->log, kPlaces);
   obs::Registry registry;
-  SessionDispatcher dispatcher({f.one->domain, f.one->sessions, f.one->captures, payments, f.one->platforms, nullptr, registry, f.one->log});
+  SessionDispatcher dispatcher({f.one->domain, f.one->sessions, f.one->captures, payments, f.one->platforms, nullptr, registry,
+                                f.one->log});
   const auto door = rest::RestDoor::Make({}, rest::PublicServices(), &dispatcher, f.around.random, registry).value();
   http::ServerOptions options;
   options.handler_threads = 2 * kPlaces;

@@ -37,7 +37,8 @@ absl::Status ReadOldSecrets(storage::Transaction& tx, const std::string& endpoin
                             std::map<std::string, std::vector<std::string>>& out) {
   const auto [found, missing] = out.try_emplace(endpoint_id);
   if (!missing) return absl::OkStatus();
-  auto rows = tx.Query("SELECT secret FROM webhook_old_secret WHERE endpoint_id = $1 AND until_us > $2 ORDER BY until_us DESC", {endpoint_id, now_us});
+  auto rows = tx.Query("SELECT secret FROM webhook_old_secret WHERE endpoint_id = $1 AND until_us > $2 ORDER BY until_us DESC",
+                       {endpoint_id, now_us});
   if (!rows.ok()) return rows.status();
   for (const storage::Row& row : *rows) found->second.push_back(row.Bytes("secret"));
   return absl::OkStatus();

@@ -40,7 +40,8 @@ struct Fixture {
       return EnqueueDeliveries(tx, random, {id, type, tenant, 1, absl::ToUnixMicros(clock.Now())});
     });
   }
-  std::vector<ClaimedDelivery> Claim(const std::string& owner, const SenderRoom& room = {.deliveries = 10, .per_endpoint = 10, .per_tenant = 10}) {
+  std::vector<ClaimedDelivery> Claim(const std::string& owner,
+                                     const SenderRoom& room = {.deliveries = 10, .per_endpoint = 10, .per_tenant = 10}) {
     std::vector<ClaimedDelivery> out;
     Run([&](Transaction& tx) -> absl::Status {
       auto claimed = ClaimDeliveries(tx, owner, clock.Now(), absl::Seconds(30), room);

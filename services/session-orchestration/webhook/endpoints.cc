@@ -174,14 +174,16 @@ absl::StatusOr<v1::DeleteWebhookEndpointResponse> Endpoints::Delete(storage::Tra
 }
 
 // Each old secret signs for its own day, however often another takes its place meanwhile.
-absl::Status Endpoints::KeepOldSecret(storage::Transaction& tx, const World& world, absl::Time now, const std::string& id, const std::string& sealed) {
+absl::Status Endpoints::KeepOldSecret(storage::Transaction& tx, const World& world, absl::Time now, const std::string& id,
+                                      const std::string& sealed) {
   const int64_t now_us = absl::ToUnixMicros(now);
   FT_TRY(tx.Execute("DELETE FROM webhook_old_secret WHERE endpoint_id = $1 AND until_us <= $2", {id, now_us}).status());
   auto kept = tx.Query("SELECT COUNT(*) AS n FROM webhook_old_secret WHERE endpoint_id = $1", {id});
   if (!kept.ok()) return kept.status();
   if (kept->front().Int("n") >= kMaxOldSecrets) {
     return Refusal(absl::StatusCode::kFailedPrecondition,
-                   {.code = "too_many_rotations", .field = {}, .limit = absl::StrCat("at most ", kMaxOldSecrets, " in 24 hours"), .fix = "wait until an old secret's 24 hours are over"},
+                   {.code = "too_many_rotations", .field = {}, .limit = absl::StrCat("at most ", kMaxOldSecrets, " in 24 hours"),
+                    .fix = "wait until an old secret's 24 hours are over"},
                    "the secret was rotated too often");
   }
   auto old = box_.Open({world.tenant_id, id, "secret"}, sealed);

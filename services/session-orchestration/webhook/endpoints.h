@@ -36,7 +36,8 @@ class Endpoints final : public WebhookApi {
 
  private:
   absl::Status Check(const v1::WebhookEndpoint& endpoint) const;
-  absl::Status KeepOldSecret(storage::Transaction& tx, const World& world, absl::Time now, const std::string& id, const std::string& sealed);
+  absl::Status KeepOldSecret(storage::Transaction& tx, const World& world, absl::Time now, const std::string& id,
+                             const std::string& sealed);
 
   const SecretBox& box_;
   Random& random_;

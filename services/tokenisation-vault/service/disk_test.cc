@@ -111,9 +111,8 @@ TEST_CASE("the security code reaches neither the database's files nor the log, a
   for (const auto& [name, pattern] : Disguises()) {
     CAPTURE(name);
     CHECK(FoundIn(OnDisk(world)).find(name) == std::string::npos);
-    REQUIRE(node.database->Write([&](storage::Transaction& tx) {
-              return tx.Execute(absl::StrCat("INSERT INTO planted VALUES (x'", absl::BytesToHexString(pattern), "')")).status();
-            }).ok());
+    const std::string insert = absl::StrCat("INSERT INTO planted VALUES (x'", absl::BytesToHexString(pattern), "')");
+    REQUIRE(node.database->Write([&](storage::Transaction& tx) { return tx.Execute(insert).status(); }).ok());
     CHECK(absl::StrContains(FoundIn(OnDisk(world)), name));
   }
 }
