@@ -29,19 +29,31 @@ void OnTone(void* user, int code, int level, int delay) {
   if (code != 0) ear.keys.push_back({.symbol = static_cast<char>(code), .onset = std::max<int64_t>(0, ear.now - 320)});
 }
 
-// Windowed sinc, 8,000 → 22,050 Hz.
-std::vector<int16_t> Resample(std::span<const int16_t> in) {
-  const double ratio = 8000.0 / 22050.0;
-  const auto n = static_cast<int64_t>(in.size());
-  std::vector<int16_t> out(static_cast<size_t>(static_cast<double>(n) / ratio));
-  for (size_t i = 0; i < out.size(); ++i) {
-    const double at = static_cast<double>(i) * ratio;
-    const auto centre = static_cast<int64_t>(at);
-    double sum = 0;
-    for (int64_t k = std::max<int64_t>(0, centre - kTaps + 1); k <= std::min(n - 1, centre + kTaps); ++k) {
-      const double x = at - static_cast<double>(k);
+// 8,000 → 22,050 Hz is 160 → 441: the windowed sinc has one row of weights for each of 441 phases.
+constexpr int64_t kUp = 441, kDown = 160;
+
+std::vector<double> SincRows() {
+  std::vector<double> rows(kUp * 2 * kTaps);
+  for (int64_t phase = 0; phase < kUp; ++phase) {
+    for (int tap = 0; tap < 2 * kTaps; ++tap) {
+      const double x = static_cast<double>(phase) / kUp - (tap - kTaps + 1);
       const double sinc = std::abs(x) < 1e-9 ? 1.0 : std::sin(std::numbers::pi * x) / (std::numbers::pi * x);
-      sum += in[k] * sinc * (0.5 + 0.5 * std::cos(std::numbers::pi * x / (kTaps + 1)));
+      rows[phase * 2 * kTaps + tap] = sinc * (0.5 + 0.5 * std::cos(std::numbers::pi * x / (kTaps + 1)));
+    }
+  }
+  return rows;
+}
+
+std::vector<int16_t> Resample(std::span<const int16_t> in) {
+  static const std::vector<double> rows = SincRows();
+  const auto n = static_cast<int64_t>(in.size());
+  std::vector<int16_t> out(static_cast<size_t>(n * kUp / kDown));
+  for (int64_t i = 0; i < static_cast<int64_t>(out.size()); ++i) {
+    const int64_t first = i * kDown / kUp - kTaps + 1;
+    const double* row = &rows[i * kDown % kUp * 2 * kTaps];
+    double sum = 0;
+    for (int64_t tap = std::max<int64_t>(0, -first); tap < std::min<int64_t>(2 * kTaps, n - first); ++tap) {
+      sum += in[first + tap] * row[tap];
     }
     out[i] = static_cast<int16_t>(std::clamp(sum, -32768.0, 32767.0));
   }
