@@ -14,10 +14,10 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.preprocessing import StandardScaler
 
 FOLDS = 5
-TREES = {"objective": "multiclass", "num_class": 4, "num_leaves": 12, "learning_rate": 0.12, "min_data_in_leaf": 15, "feature_fraction": 0.25,
-         "bagging_fraction": 0.8, "bagging_freq": 1, "max_bin": 63, "num_threads": 1, "verbose": -1, "seed": 7, "deterministic": True,
+TREES = {"objective": "multiclass", "num_class": 4, "num_leaves": 8, "learning_rate": 0.12, "min_data_in_leaf": 15, "feature_fraction": 0.2,
+         "bagging_fraction": 0.8, "bagging_freq": 1, "max_bin": 31, "num_threads": 1, "verbose": -1, "seed": 7, "deterministic": True,
          "force_row_wise": True}
-ROUNDS = 50
+ROUNDS = 40
 
 
 @dataclasses.dataclass

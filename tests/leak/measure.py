@@ -122,6 +122,13 @@ def judge(todo, arguments):
               f"{result['seconds']} s of {time.monotonic() - begin:.0f}", flush=True)
 
 
+def standing(keys):
+    """Every result that still holds for the harness and the programs as they are."""
+    for kind, row in plan([PLAIN, LATE, CORE, FLEET, PEER40, PEER], []):
+        if is_done(kind, row, keys, "judged"):
+            yield json.loads(place(kind, row, ".judged.json").read_text())
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("rows", nargs="*", help="only these rows")
@@ -141,9 +148,12 @@ def main():
         play([(kind, row) for kind, row in todo if kind in SYSTEMS], arguments)
     if not arguments.play:
         judge(todo, arguments)
-    if not arguments.rows and not arguments.kind:
+    whole = not (arguments.rows or arguments.kind or arguments.play or arguments.judge or arguments.page)
+    if whole:
         listen.write(RESULTS / "listen.html")
-        table.write([json.loads(p.read_text()) for p in sorted(RESULTS.glob("*.judged.json"))], cost.lines(RESULTS))
+        cost.measure(RESULTS / "cost.json", arguments.keys)
+    if whole or arguments.page:
+        table.write(standing(arguments.keys), cost.lines(RESULTS))
 
 
 if __name__ == "__main__":
