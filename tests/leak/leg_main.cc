@@ -3,10 +3,12 @@
 //   in:   u8 kind (0 audio, 1 event, 2 comfort noise), u8 flags (1 marker, 2 redundant, 4 before), u16 octets, u32 timestamp, payload
 //   out:  u32 timestamp, u16 octets, u8 flags (1 altered, 2 flat tone, 4 filled, 8 masked, 16 sent), u8 keys counted, payload
 // On standard output, one JSON object: counts, and the counted keys with their onsets (these are random test keys).
+#include <array>
 #include <cstdio>
 #include <cstring>
 #include <fstream>
 #include <iterator>
+#include <memory>
 #include <string>
 #include <vector>
 
