@@ -1,5 +1,5 @@
-// The control "look-ahead off": a detector whose verdicts come a look-ahead late, so that none of them can cover what a leg
-// without look-ahead would have sent by then. What it covers behind an onset is what such a leg covers.
+// The control "look-ahead off": a detector whose verdicts are told a look-ahead late and spoken of what is new then, so that an onset
+// has left before it is covered, as in a leg that sends sound as it comes.
 #pragma once
 
 #include <cstddef>
@@ -14,8 +14,7 @@ namespace flattone::leak {
 class LateDetector final : public masking::ToneDetector {
  public:
   LateDetector(std::unique_ptr<masking::ToneDetector> inner, int late_samples)
-      : inner_(std::move(inner)), waiting_(static_cast<size_t>(late_samples / masking::kHop)),
-        late_(late_samples) {}
+      : inner_(std::move(inner)), waiting_(static_cast<size_t>(late_samples / masking::kHop)) {}
 
   bool Push(std::span<const int16_t> hop, int known) override {
     const bool verdict = inner_->Push(hop, known);
@@ -25,7 +24,7 @@ class LateDetector final : public masking::ToneDetector {
     at_ = (at_ + 1) % waiting_.size();
     return now;
   }
-  int reach() const override { return inner_->reach() + late_; }
+  Span span() const override { return inner_->span(); }
   void Reset() override {
     inner_->Reset();
     waiting_.assign(waiting_.size(), false);
@@ -34,7 +33,6 @@ class LateDetector final : public masking::ToneDetector {
  private:
   std::unique_ptr<masking::ToneDetector> inner_;
   std::vector<bool> waiting_;
-  const int late_;
   size_t at_ = 0;
 };
 

@@ -46,7 +46,7 @@ class Run {
  public:
   explicit Run(const Settings& settings)
       : leg_(settings.leg, settings.late ? std::make_unique<LateDetector>(
-                                               masking::MakeRuleDetector(settings.leg.lookahead), settings.leg.lookahead)
+                                               masking::MakeTrainedDetector(), settings.leg.lookahead)
                                          : nullptr) {}
 
   void Take(const Record& record, std::span<const uint8_t> payload, std::vector<char>& out) {

@@ -124,7 +124,9 @@ def _network():
         "time jump": "timestamp leaps by 1 to 10 s every 2 s",
         "extensions": "header extension (audio level), CSRC and padding in each packet",
     }.items():
-        yield Row(name, what, group="network", network=name, fleet=True)
+        # A hole reaches up to 260 ms back: keys lie apart, so that none is lost with it.
+        apart = {"gap": (320, 420)} if name == "gaps" else {}
+        yield Row(name, what, group="network", network=name, fleet=True, **apart)
     yield Row("loss 5 speech 10", "5 % lost, key 10 dB over the speech", group="network", network="loss 5", over=10, speech=-24, fleet=True)
     yield Row("loss 5 event", "5 % lost, RFC 4733", group="network", network="loss 5", transport="event", fleet=True)
     yield Row("loss 5 both", "5 % lost, tone and event", group="network", network="loss 5", transport="both", fleet=True)
