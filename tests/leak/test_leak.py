@@ -23,7 +23,7 @@ from rows import ROWS  # noqa: E402
 KEYS = 300
 CERTAIN = 0.001  # ten rows: a sound build fails once in a hundred runs at most, and not by chance, since seeds are fixed
 # Keys that today's detector does not cover whole; docs/measurements/leak.md has the figures.
-LEAKS = {"speech 0": "a key as loud as the speech over it is found late or not at all"}
+LEAKS = {"speech -12": "a key 12 dB below the speech over it is found late or not at all"}
 
 
 def attack(row, sound, heard):
@@ -37,7 +37,7 @@ def masked(name, **more):
     return row, sound, heard
 
 
-@pytest.mark.parametrize("name", ["reference", "level -36", "twist +6", "offset +2.5", "snr 8", "fast", "A-law", "ptime 60", "loss 5"])
+@pytest.mark.parametrize("name", ["reference", "level -36", "twist +6", "speech 0", "offset +2.5", "snr 8", "fast", "A-law", "ptime 60", "loss 5"])
 def test_the_attacker_guesses_and_decoders_hear_nothing(name):
     row, sound, heard = masked(name)
     verdict = attack(row, sound, heard)

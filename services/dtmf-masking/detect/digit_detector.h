@@ -1,6 +1,6 @@
 // "Which key, and is it one?" after ITU-T Q.24: the strict one of the two thresholds. A key counts after
 // about 30 ms of a clean pair (40 ms always do, 23 ms never), frequencies within 2.3 % (1.5 % always, 3.5 %
-// never), twist +6 to −10 dB, −40 dBm0 and above. It lasts while both tones are there, so a held key is one
+// never), twist +8 to −10 dB, −40 dBm0 and above. It lasts while both tones are there, so a held key is one
 // key; breaks of up to 20 ms and lost packets up to 80 ms are bridged, a pause of 40 ms ends it.
 #pragma once
 
