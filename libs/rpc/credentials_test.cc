@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <filesystem>
+#include <thread>
 
 #include <grpcpp/grpcpp.h>
 
@@ -179,6 +180,7 @@ TEST_CASE("A server that comes back after a while is reached by the next caller 
   CHECK(AwaitReady(*channel, absl::Seconds(10)));
   f.server->Shutdown(std::chrono::system_clock::now());
   f.server.reset();
+  while (channel->GetState(false) == GRPC_CHANNEL_READY) std::this_thread::yield();  // until it has heard of it
   // Refused so often that the pauses are as long as they get.
   CHECK_FALSE(AwaitReady(*channel, absl::Milliseconds(2500)));
   grpc::ServerBuilder builder;
