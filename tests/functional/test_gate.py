@@ -59,6 +59,15 @@ def test_only_what_measures_time_runs_once_more_and_is_named_flaky(tmp_path, cap
     assert (f"flaky f: {name}: passed when run again" if again else f"FAILED f: {name}") in lines
 
 
+@pytest.mark.parametrize("where, message, again", [
+    ("test_media", "AssertionError: PAN has 2 keys: not within 10 s", True), ("test_media", "AssertionError: an event has reached the agent", False),
+    ("test_payment", "TimeoutError: no session.ready within 15 s; last events: []", True), ("test_payment", "assert 2 == 1", False),
+    ("test_concurrency", "AssertionError: a charge: not within 10 s", False)])
+def test_what_came_late_is_asked_for_once_more_and_what_came_wrongly_is_not(tmp_path, where, message, again):
+    report(tmp_path / "f.xml", (f"tests.functional.{where}", "test_a", "failure", message))
+    assert bool(junit.again(str(tmp_path / "f.xml"))) == again
+
+
 @pytest.mark.parametrize("name, message", [("f", "relay ended badly: signal 6"), ("f", "x.cc:1: runtime error: shift"), ("tsan", "exit"),
                                            ("asan-unit", "exit")])
 def test_a_sanitizers_finding_and_a_bad_end_are_never_forgiven(tmp_path, capsys, name, message):

@@ -3,7 +3,6 @@
 import csv
 import math
 import os
-import platform
 import time
 
 import attacker
@@ -118,7 +117,7 @@ def _group(by, group):
 
 def _machine():
     model = next((line.split(":", 1)[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")), "unknown")
-    return f"{os.cpu_count()} × {model}, Linux {platform.release()}"
+    return f"{os.cpu_count()} × {model}"
 
 
 INTRO = """An attacker who has every packet that the agent gets, knows at which sample each key begins and ends, and has learnt from the
