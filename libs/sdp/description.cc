@@ -68,7 +68,7 @@ absl::StatusOr<Section> ChooseAudio(const std::vector<std::string>& lines, const
     if (media.kind != "audio") continue;
     if (media.transport != "RTP/AVP") {
       if (other.empty()) other = std::string(media.transport);
-    } else if (media.port != "0") {
+    } else if (internal::Number(media.port, 65535) != 0u) {  // "000" is 0, too
       return sections[i];
     } else if (!refused) {
       refused = sections[i];

@@ -69,6 +69,16 @@ TEST_CASE("A refused stream is read as such") {
   CHECK(answer->audio().port == 0);
 }
 
+TEST_CASE("Of two refused streams the first is read, however its zero is written") {
+  for (const std::string zero : {"0", "000"}) {
+    const auto refused = Description::Parse("v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\n"
+                                            "m=audio 0 RTP/AVP 111\r\nm=audio " + zero + " RTP/AVP 8 0\r\n");
+    REQUIRE(refused.ok());
+    CHECK(refused->audio().port == 0);
+    CHECK(refused->audio().codecs.size() == 1);
+  }
+}
+
 TEST_CASE("Errors name the line and its limits") {
   struct Case {
     std::string text, field, limit_part;

@@ -11,50 +11,26 @@ import json
 import os
 import pathlib
 import re
-import ssl
 import subprocess
-import urllib.parse
-from http.server import BaseHTTPRequestHandler
 
 import pytest
 
 from fleet import ADAPTER
-from webhooks import serve_https
+from psp_middleman import Middleman
 from world import World, eventually
 
 TOOLS = pathlib.Path(os.environ.get("FLATTONE_TOOLS", pathlib.Path.home() / ".cache" / "flattone"))
 MOCK = TOOLS / "go" / "bin" / "stripe-mock"
 
 
-class Middleman:
-    """HTTPS in front of stripe-mock and the sandbox. `verdicts`: (method, path, stripe-mock's status and error)."""
+class Judged(Middleman):
+    """`verdicts`: (method, path, stripe-mock's status and error)."""
 
     def __init__(self, certificate, key, mock_port, sandbox):
-        self.verdicts, self.mock_port, self.sandbox, self.spoil = [], mock_port, urllib.parse.urlsplit(sandbox), None
-        middleman = self
+        self.verdicts, self.mock_port, self.spoil = [], mock_port, None
+        super().__init__(certificate, key, sandbox)
 
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def serve(self):
-                body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
-                middleman.judge(self.command, self.path, dict(self.headers), body)
-                status, answer = middleman.forward(self.command, self.path, dict(self.headers), body)
-                self.send_response(status)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(answer)))
-                self.end_headers()
-                self.wfile.write(answer)
-
-            do_GET = do_POST = serve
-
-            def log_message(self, *_):
-                pass
-
-        self.server, port = serve_https(Handler, certificate, key)
-        self.url = f"https://localhost:{port}"
-
-    def judge(self, method, path, headers, body):
+    def take(self, method, path, headers, body):
         if self.spoil is not None:
             body = self.spoil(path, body)
         kept = {k: v for k, v in headers.items() if k.lower() in ("authorization", "content-type", "idempotency-key")}
@@ -63,17 +39,6 @@ class Middleman:
         answer = connection.getresponse()
         error = json.loads(answer.read() or "{}").get("error", {}).get("message", "")
         self.verdicts.append((method, path, answer.status, error))
-
-    def forward(self, method, path, headers, body):
-        context = ssl.create_default_context()
-        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-        connection = http.client.HTTPSConnection(self.sandbox.hostname, self.sandbox.port, timeout=60, context=context)
-        connection.request(method, path, body=body, headers={k: v for k, v in headers.items() if k.lower() != "host"})
-        answer = connection.getresponse()
-        return answer.status, answer.read()
-
-    def close(self):
-        self.server.shutdown()
 
 
 class StripeWorld(World):
@@ -84,7 +49,7 @@ class StripeWorld(World):
         self.mock = subprocess.Popen([str(MOCK), "-http-addr", "127.0.0.1:0"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         line = next(line for line in self.mock.stdout if "Listening" in line)
         end = self.fleet.endpoints()
-        self.middleman = Middleman(end["webhook"]["cert"], end["webhook"]["key"], int(line.rsplit(":", 1)[1]), end["psp"]["url"])
+        self.middleman = Judged(end["webhook"]["cert"], end["webhook"]["key"], int(line.rsplit(":", 1)[1]), end["psp"]["url"])
         self.fleet.flags[ADAPTER] = ["--psp", f"sandbox-stripe={self.middleman.url}"]
         for adapter in self.fleet.all(ADAPTER):
             adapter.restart()
