@@ -12,6 +12,7 @@ import os
 import pathlib
 import re
 import subprocess
+import urllib.parse
 
 import pytest
 
