@@ -8,6 +8,8 @@ import subprocess
 import threading
 import time
 
+import grpc
+
 import contracts
 from fleet import ADAPTER, MASKER, ORCHESTRATOR, RELAY, TOP, VAULT, Fleet
 from ng import Rtpengine
@@ -65,8 +67,16 @@ class OurCalls:
         self.channel = contracts.channel(fleet, f"edge-{fleet.edge}", fleet[RELAY])
 
     def _ask(self, method, request, response):
-        return self.channel.unary_unary(f"/flattone.media.v1.MediaService/{method}", request_serializer=lambda m: m.SerializeToString(),
-                                        response_deserializer=response.FromString)(request, timeout=10)
+        ask = self.channel.unary_unary(f"/flattone.media.v1.MediaService/{method}", request_serializer=lambda m: m.SerializeToString(),
+                                       response_deserializer=response.FromString)
+        until = time.monotonic() + 10
+        while True:
+            try:
+                return ask(request, timeout=10)
+            except grpc.RpcError as error:  # a relay that has just come up learns its edges with its next report
+                if error.code() != grpc.StatusCode.UNAVAILABLE or time.monotonic() > until:
+                    raise
+                time.sleep(0.1)
 
     def call(self, name, sdp_a, sdp_b):
         m = self.media
